@@ -1,0 +1,30 @@
+# Runs a command of an image much as the kubelet does: as process 1 with a
+# writable layer, /proc, /dev, and an empty volume over the notebook's home.
+# Arguments: scratch directory, user, working directory, command. $LOWER, the
+# image's layers, is meant relative to the current directory.
+set -eu
+scratch=$1 user=$2 workdir=$3
+shift 3
+export PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
+mount -t tmpfs -o mode=0755 tmpfs "$scratch"
+mkdir "$scratch/upper" "$scratch/overlay" "$scratch/root"
+root="$scratch/root"
+mount -t overlay -o "lowerdir=$LOWER,upperdir=$scratch/upper,workdir=$scratch/overlay" overlay "$root"
+mount -t proc proc "$root/proc"
+mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
+for node in null zero full random urandom tty; do
+	: > "$root/dev/$node"
+	mount --bind "/dev/$node" "$root/dev/$node"
+done
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+mount -t tmpfs -o mode=0777 tmpfs "$root/opt/app-root/src"
+
+unshare=$(command -v unshare)
+setpriv=$(command -v setpriv)
+PATH=$IMAGE_PATH
+unset LOWER IMAGE_PATH
+exec "$setpriv" --no-new-privs "$unshare" --root="$root" --wd="$workdir" --setuid "$user" --setgid 0 -- "$@"
