@@ -45,8 +45,8 @@ func ParseLook(data []byte) (*Look, error) {
 	return look, nil
 }
 
-// ParseFindings reads the failed checks as the probing step wrote them.
-func ParseFindings(data []byte) ([]Finding, error) {
+// ParseChecks reads the failed checks as the probing step wrote them.
+func ParseChecks(data []byte) ([]Finding, error) {
 	if len(data) > MaxChecksBytes {
 		return nil, fmt.Errorf("cannot parse checks: %d bytes are more than %d", len(data), MaxChecksBytes)
 	}
