@@ -709,7 +709,7 @@ type CNBiConfigStatus struct {
 // +kubebuilder:printcolumn:name="Revision",type=string,priority=1,JSONPath=`.status.revision`,description="The revision of the pipelines' manifests"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].message`,description="What happened or is waited for"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since the object was created"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'cluster'",message="metadata.name is not cluster: there is one CNBiConfig, named cluster",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'cluster'",message="metadata.name is not cluster: there is one CNBiConfig, named cluster",fieldPath=".metadata"
 type CNBiConfig struct {
 	metav1.TypeMeta `json:",inline"`
 

@@ -441,7 +441,7 @@ type CustomNBImageStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`,description="The reason of the Ready condition"
 // +kubebuilder:printcolumn:name="Image",type=string,priority=1,JSONPath=`.status.image`,description="The image by digest"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since the object was created"
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name has more than 63 characters, which labels and image tags cannot hold: choose a shorter one",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name has more than 63 characters, which labels and image tags cannot hold: choose a shorter one",fieldPath=".metadata"
 type CustomNBImage struct {
 	metav1.TypeMeta `json:",inline"`
 

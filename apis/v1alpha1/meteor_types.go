@@ -152,7 +152,7 @@ type MeteorStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].message`,description="What happened or is waited for"
 // +kubebuilder:printcolumn:name="Expires",type=string,priority=1,JSONPath=`.status.expirationTimestamp`,description="When the object is removed"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="Time since the object was created"
-// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name has more than 63 characters, which labels and image tags cannot hold: choose a shorter one",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="metadata.name has more than 63 characters, which labels and image tags cannot hold: choose a shorter one",fieldPath=".metadata"
 type Meteor struct {
 	metav1.TypeMeta `json:",inline"`
 
