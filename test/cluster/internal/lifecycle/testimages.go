@@ -1,0 +1,54 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/meteor-zone/meteor-operator/test/cluster/internal/node"
+)
+
+// privateImage is the test image that the private registry has, too.
+const privateImage = "jupyter"
+
+// testImages are the images that tests import, by short name.
+type testImages map[string]v1.Image
+
+func (c *Cluster) testImages(ctx context.Context) (testImages, error) {
+	return nil, ctx.Err()
+}
+
+func imageName(short string) string { return "images/" + short + ":1" }
+
+func (t testImages) references() map[string]string {
+	refs := map[string]string{}
+	for short := range t {
+		refs[short] = node.Registry + "/" + imageName(short)
+	}
+	return refs
+}
+
+func (t testImages) fingerprint() string {
+	all := ""
+	for _, short := range slices.Sorted(maps.Keys(t)) {
+		// An image whose digest cannot be told fails when it is pushed.
+		digest, _ := t[short].Digest()
+		all += fmt.Sprintf("%s=%s ", short, digest)
+	}
+	return all
+}
+
+func (c *Cluster) pushTestImages(ctx context.Context, images testImages) error {
+	for _, short := range slices.Sorted(maps.Keys(images)) {
+		if _, err := c.pushImage(ctx, imageName(short), images[short]); err != nil {
+			return err
+		}
+	}
+	if img, ok := images[privateImage]; ok {
+		return c.pushPrivateImage(ctx, imageName(privateImage), img)
+	}
+	return nil
+}
