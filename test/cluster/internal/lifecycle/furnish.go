@@ -46,19 +46,16 @@ func (c *Cluster) furnish(ctx context.Context, p parts) error {
 		}
 	}
 	c.say("objects applied")
-	for _, step := range []struct {
-		what  string
-		ready func(context.Context) error
-	}{
-		{"the node is ready", c.nodeReady},
-		{"Tekton is available", c.tektonAvailable},
-		{"Tekton's webhook answers", c.webhookAnswers},
-	} {
-		if err := c.await(ctx, step.what, step.ready); err != nil {
-			return err
-		}
+	if err := c.await(ctx, "the node is ready", c.nodeReady); err != nil {
+		return err
 	}
-	return nil
+	if err := c.forget(ctx, c.pushed); err != nil {
+		return err
+	}
+	if err := c.await(ctx, "Tekton is available", c.tektonAvailable); err != nil {
+		return err
+	}
+	return c.await(ctx, "Tekton's webhook answers", c.webhookAnswers)
 }
 
 // await tries until something is so.
@@ -151,7 +148,12 @@ func (c *Cluster) push(ctx context.Context, name string, spec pack.Spec) (string
 // digest, that pods use.
 func (c *Cluster) pushImage(ctx context.Context, name string, img v1.Image) (string, error) {
 	ref, err := pack.PushImage(ctx, registryHere+"/"+name, img)
-	return strings.Replace(ref, registryHere, node.Registry, 1), err
+	if err != nil {
+		return "", err
+	}
+	_, digest, _ := strings.Cut(ref, "@")
+	c.pushed[node.Registry+"/"+name] = digest
+	return strings.Replace(ref, registryHere, node.Registry, 1), nil
 }
 
 func (c *Cluster) pushPrivateImage(ctx context.Context, name string, img v1.Image) error {

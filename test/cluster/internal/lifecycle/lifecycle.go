@@ -44,11 +44,14 @@ type Cluster struct {
 	Out io.Writer
 
 	began time.Time
+	// pushed are the images that this command has made sure of: reference, by
+	// tag, to digest.
+	pushed map[string]string
 }
 
 // New returns the cluster of a cache.
 func New(cache, checkout string, out io.Writer) *Cluster {
-	return &Cluster{Cache: cache, Checkout: checkout, Out: out, began: time.Now()}
+	return &Cluster{Cache: cache, Checkout: checkout, Out: out, began: time.Now(), pushed: map[string]string{}}
 }
 
 // processes are those that a running cluster is known by.

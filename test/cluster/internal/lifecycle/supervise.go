@@ -30,6 +30,10 @@ func (c *Cluster) Supervise() error {
 		return err
 	}
 	defer lock.Close()
+	// However low the priority of the command that started it was.
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 0); err != nil {
+		return fmt.Errorf("cannot take the usual priority: %w", err)
+	}
 	forwarder, err := forward.Listen(routes())
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/meteor-zone/meteor-operator/test/cluster/images"
 	"github.com/meteor-zone/meteor-operator/test/cluster/internal/node"
 )
 
@@ -18,7 +19,11 @@ const privateImage = "jupyter"
 type testImages map[string]v1.Image
 
 func (c *Cluster) testImages(ctx context.Context) (testImages, error) {
-	return nil, ctx.Err()
+	all, err := images.Ensure(ctx, c.Cache, func(line string) { fmt.Fprintln(c.Out, line) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot build the test images: %w", err)
+	}
+	return all, nil
 }
 
 func imageName(short string) string { return "images/" + short + ":1" }
@@ -41,13 +46,13 @@ func (t testImages) fingerprint() string {
 	return all
 }
 
-func (c *Cluster) pushTestImages(ctx context.Context, images testImages) error {
-	for _, short := range slices.Sorted(maps.Keys(images)) {
-		if _, err := c.pushImage(ctx, imageName(short), images[short]); err != nil {
+func (c *Cluster) pushTestImages(ctx context.Context, all testImages) error {
+	for _, short := range slices.Sorted(maps.Keys(all)) {
+		if _, err := c.pushImage(ctx, imageName(short), all[short]); err != nil {
 			return err
 		}
 	}
-	if img, ok := images[privateImage]; ok {
+	if img, ok := all[privateImage]; ok {
 		return c.pushPrivateImage(ctx, imageName(privateImage), img)
 	}
 	return nil
