@@ -6,19 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
-	"syscall"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"golang.org/x/sync/errgroup"
 )
 
 // builder makes layers and images in a work directory of its own.
@@ -76,21 +73,27 @@ func (b *builder) images(ctx context.Context, recipes []imageRecipe) error {
 			return err
 		}
 	}
-	var proofs errgroup.Group // each in namespaces of its own, and mostly waiting
-	for _, r := range recipes {
-		proofs.Go(func() error { return b.proveImage(ctx, r) })
+	failed := make([]error, len(recipes))
+	var proofs sync.WaitGroup // each in namespaces of its own, and mostly waiting
+	for i, r := range recipes {
+		proofs.Go(func() { failed[i] = b.proveImage(ctx, r) })
 	}
-	if err := proofs.Wait(); err != nil {
-		return err
+	proofs.Wait()
+	for i, r := range recipes { // a good image is kept also when another is not
+		if failed[i] == nil {
+			failed[i] = b.keep(r)
+		}
 	}
-	for _, r := range recipes {
-		img, err := b.assemble(r)
-		if err != nil {
-			return fmt.Errorf("cannot assemble image %q: %w", r.name, err)
-		}
-		if err := b.store.addImage(r, img); err != nil {
-			return fmt.Errorf("cannot keep image %q: %w", r.name, err)
-		}
+	return errors.Join(failed...)
+}
+
+func (b *builder) keep(r imageRecipe) error {
+	img, err := b.assemble(r)
+	if err != nil {
+		return fmt.Errorf("cannot assemble image %q: %w", r.name, err)
+	}
+	if err := b.store.addImage(r, img); err != nil {
+		return fmt.Errorf("cannot keep image %q: %w", r.name, err)
 	}
 	return nil
 }
@@ -116,47 +119,6 @@ func (b *builder) ensureLayer(ctx context.Context, name string) error {
 	b.layers[name] = l
 	b.log(fmt.Sprintf("layer %s: %.1f MB packed, %.1f s", name, float64(l.record.Size)/1e6, time.Since(begin).Seconds()))
 	return os.RemoveAll(filepath.Dir(upper))
-}
-
-// runRecipe runs a layer's script in namespaces of its own and returns the
-// directory that holds what it changed.
-func (b *builder) runRecipe(ctx context.Context, name string) (string, error) {
-	dir := filepath.Join(b.work, "build-"+name)
-	for _, d := range []string{"upper", "overlay", "root"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			return "", err
-		}
-	}
-	script, below := "outside.sh", layerRecipes()[name].on
-	if below != "" {
-		script = "inside.sh"
-		if err := b.unpack(below); err != nil {
-			return "", err
-		}
-	}
-	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--propagation", "private", "--pid", "--ipc", "--fork", "--kill-child",
-		"sh", filepath.Join(b.work, "scripts", script), dir, filepath.Join(b.work, "recipes", name))
-	cmd.Dir = filepath.Join(b.work, "trees")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	release := b.machine.sources[0]
-	cmd.Env = append(os.Environ(),
-		"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",
-		"LOWER="+b.lower(below), "MIRROR="+release.uri, "SUITE="+release.suite, "KEYRING="+debianKeys,
-		"SOURCES="+b.sourceLines(), "EPOCH="+strconv.FormatInt(b.machine.epoch, 10))
-	runtime.LockOSThread() // Pdeathsig is about the thread
-	defer runtime.UnlockOSThread()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("recipe failed: %w: %s", err, tail(string(out), 2000)), os.RemoveAll(dir))
-	}
-	return filepath.Join(dir, "upper"), nil
-}
-
-func (b *builder) sourceLines() string {
-	var lines strings.Builder
-	for _, s := range b.machine.sources {
-		fmt.Fprintln(&lines, s)
-	}
-	return lines.String()
 }
 
 // lower returns an overlay's lower directories, relative to work/trees.
@@ -189,7 +151,7 @@ func (b *builder) proveImage(ctx context.Context, r imageRecipe) error {
 		config:  r.config,
 		trees:   filepath.Join(b.work, "trees"),
 		lower:   b.lower(r.layer),
-		script:  filepath.Join(b.work, "scripts", "sandbox.sh"),
+		script:  filepath.Join(b.work, "scripts", "proof", "sandbox.sh"),
 		scratch: filepath.Join(b.work, "proof-"+r.name),
 		note:    func(text string) { b.log(r.name + ": " + text) },
 	}

@@ -20,7 +20,7 @@ var recipeFiles embed.FS
 // How a layer is packed and how an image is proven decide what is kept as much
 // as the recipes do, so the code of both is part of the keys.
 //
-//go:embed layer.go builder.go
+//go:embed layer.go chroot.go
 var layerCode embed.FS
 
 //go:embed proofs.go sandbox.go
@@ -71,7 +71,7 @@ func imageRecipes() []imageRecipe {
 		{name: "no-python", layer: "busybox", prove: proveNoPython,
 			config: notebookConfig("A web server without Python", "serve")},
 		{name: "old-python", layer: "old-python", prove: proveOldPython,
-			config: notebookConfig("A stand-in for an image with Python 3.6", "start-notebook.sh")},
+			config: notebookConfig("A stand-in for an image with Python 3.7", "env", "STAND_IN=off", "start-notebook.sh")},
 		{name: "no-jupyter", layer: "no-jupyter", prove: proveNoJupyter,
 			config: notebookConfig("A Python web server without Jupyter", "python3", appRoot+"/bin/serve.py")},
 		{name: "never-listens", layer: "jupyter", prove: proveNeverListens,
@@ -130,7 +130,7 @@ func layerKey(name string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", runtime.GOARCH)
 	hashFiles(h, layerCode, ".")
-	hashFiles(h, recipeFiles, "scripts")
+	hashFiles(h, recipeFiles, "scripts/build")
 	for _, n := range layerNames(name) {
 		hashFiles(h, recipeFiles, "recipes/"+n)
 	}
@@ -146,6 +146,7 @@ func imageKey(r imageRecipe) string {
 	}
 	fmt.Fprintf(h, "%s\n%s\n%s\n", r.name, layerKey(r.layer), config)
 	hashFiles(h, proofCode, ".")
+	hashFiles(h, recipeFiles, "scripts/proof")
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 

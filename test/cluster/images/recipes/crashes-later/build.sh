@@ -1,3 +1,2 @@
 # Jupyter with a configuration that ends it after its first answer.
-install -m 0644 /mnt/jupyter_config.py /opt/app-root/etc/jupyter/jupyter_config.py
-chmod g=u /opt/app-root/etc/jupyter/jupyter_config.py
+install -m 0664 /mnt/jupyter_config.py /opt/app-root/etc/jupyter/jupyter_config.py

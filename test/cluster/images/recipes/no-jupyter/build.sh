@@ -1,3 +1,2 @@
 # A program that answers where a notebook would, in an image without Jupyter.
-install -m 0755 /mnt/serve.py /opt/app-root/bin/serve.py
-chmod g=u /opt/app-root/bin/serve.py
+install -m 0775 /mnt/serve.py /opt/app-root/bin/serve.py
