@@ -1,0 +1,158 @@
+package cnbiconfig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+)
+
+// fieldOwner is the field manager of all that this package applies.
+const fieldOwner client.FieldOwner = "meteor-operator-cnbiconfig"
+
+const (
+	// holdFor is how long the status waits, after a start or an edit, for every namespace to have been looked at: what
+	// is counted before that would be written only to be corrected.
+	holdFor = 5 * time.Second
+	// holdStep is how often a held status looks whether it may be written.
+	holdStep = 250 * time.Millisecond
+)
+
+// Reconciler keeps the CNBiConfig and its status.
+type Reconciler struct {
+	client    client.Client
+	statuses  *apply.Statuses
+	territory territory
+	catalogue *install.Catalogue
+	ledger    *ledger
+	clock     clock.PassiveClock
+	cluster   cluster
+
+	// seen is true when the CNBiConfig was met, or made, since the start.
+	seen atomic.Bool
+	// held is since when the status of which CNBiConfig is held. One worker uses it.
+	held hold
+}
+
+// cluster is what the cluster offers.
+type cluster interface {
+	HasTekton() bool
+	HasImageStreams() bool
+	HasRoutes() bool
+}
+
+type hold struct {
+	uid        types.UID
+	generation int64
+	since      time.Time
+}
+
+// scope is what is known in this pass.
+type scope struct {
+	obj        *v1alpha1.CNBiConfig
+	namespaces []string
+	ledger     map[string]entry
+	revision   string
+	offers     v1alpha1.ClusterOffers
+	err        error
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	obj := &v1alpha1.CNBiConfig{}
+	if err := r.client.Get(ctx, req.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			return ctrl.Result{}, r.createDefault(ctx)
+		}
+		return ctrl.Result{}, fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	}
+	r.seen.Store(true)
+	if !obj.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	s := &scope{obj: obj.DeepCopy()}
+	s.err = r.observe(ctx, s)
+	if left := r.holding(s); left > 0 {
+		return ctrl.Result{RequeueAfter: min(left, holdStep)}, nil
+	}
+	r.setStatus(s)
+	return outcome.Result(errors.Join(s.err, r.statuses.Apply(ctx, obj, s.obj)))
+}
+
+// createDefault makes the default CNBiConfig, unless there was one since the manager started: then somebody has
+// deleted it.
+func (r *Reconciler) createDefault(ctx context.Context) error {
+	if r.seen.Load() {
+		return nil
+	}
+	config := &v1alpha1.CNBiConfig{ObjectMeta: metav1.ObjectMeta{
+		Name:   v1alpha1.CNBiConfigName,
+		Labels: map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOfValue},
+	}}
+	err := r.client.Create(ctx, config, fieldOwner)
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("cannot create the default CNBiConfig: %w", err)
+	}
+	r.seen.Store(true)
+	return nil
+}
+
+// observe gathers what the status is made of.
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	s.ledger = r.ledger.snapshot()
+	s.offers = v1alpha1.ClusterOffers{
+		Tekton:       offered(r.cluster.HasTekton()),
+		ImageStreams: offered(r.cluster.HasImageStreams()),
+		Routes:       offered(r.cluster.HasRoutes()),
+	}
+	b, err := r.catalogue.Bundle(s.obj)
+	if err != nil {
+		return err
+	}
+	s.revision = b.Revision
+	s.namespaces, err = r.territory.list(ctx, s.obj)
+	return err
+}
+
+// holding tells for how long the status must still wait for namespaces that nobody has looked at.
+func (r *Reconciler) holding(s *scope) time.Duration {
+	if s.unseen() == 0 {
+		r.held = hold{}
+		return 0
+	}
+	if r.held.uid != s.obj.UID || r.held.generation != s.obj.Generation {
+		r.held = hold{uid: s.obj.UID, generation: s.obj.Generation, since: r.clock.Now()}
+	}
+	return max(0, r.held.since.Add(holdFor).Sub(r.clock.Now()))
+}
+
+// unseen counts the namespaces that were not looked at since the CNBiConfig changed.
+func (s *scope) unseen() int {
+	n := 0
+	for _, ns := range s.namespaces {
+		if e, ok := s.ledger[ns]; !ok || !e.about(s.obj) {
+			n++
+		}
+	}
+	return n
+}
+
+func offered(has bool) v1alpha1.OfferState {
+	if has {
+		return v1alpha1.OfferAvailable
+	}
+	return v1alpha1.OfferAbsent
+}

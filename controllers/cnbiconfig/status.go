@@ -1,0 +1,161 @@
+package cnbiconfig
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+)
+
+// maxFailing bounds the list of failing namespaces, as the API does.
+const maxFailing = 10
+
+const (
+	messageNoTekton       = "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: install it, and everything goes on by itself"
+	messageNoImageStreams = "The cluster has no ImageStreams: images are offered by their reference in the status alone"
+	messageNoRoutes       = "The cluster has no Routes"
+)
+
+// setStatus sets the whole status from what is known.
+func (r *Reconciler) setStatus(s *scope) {
+	st := &s.obj.Status
+	st.Namespaces = s.count()
+	st.Revision = s.revision
+	st.Offers = s.offers
+	if s.err == nil && s.unseen() == 0 {
+		st.ObservedGeneration = s.obj.Generation
+	}
+	set := conditions.On(&st.Conditions, s.obj.Generation, r.clock)
+	setOffers(set, s)
+	setNamespacesReady(set, s)
+	setReady(set, s)
+}
+
+// count counts the namespaces by how they stand.
+func (s *scope) count() v1alpha1.NamespacesStatus {
+	var st v1alpha1.NamespacesStatus
+	for _, ns := range s.namespaces {
+		e, ok := s.ledger[ns]
+		switch {
+		case !ok || e.state == statePending:
+			st.Pending++
+		case e.state == stateFailed:
+			st.Failed++
+			if len(st.Failing) < maxFailing {
+				st.Failing = append(st.Failing, v1alpha1.FailingNamespace{Name: ns, Message: e.message})
+			}
+		case !e.about(s.obj):
+			st.Pending++
+		default:
+			st.Ready++
+		}
+	}
+	return st
+}
+
+func setOffers(set conditions.Set, s *scope) {
+	for _, o := range []struct {
+		kind, absent, present, message string
+		state                          v1alpha1.OfferState
+	}{
+		{
+			kind: v1alpha1.ConditionTektonAvailable, state: s.offers.Tekton,
+			present: "The cluster has Tekton Pipelines", absent: v1alpha1.ReasonTektonUnavailable, message: messageNoTekton,
+		},
+		{
+			kind: v1alpha1.ConditionImageStreamsAvailable, state: s.offers.ImageStreams,
+			present: "The cluster has ImageStreams", absent: v1alpha1.ReasonImageStreamsUnavailable, message: messageNoImageStreams,
+		},
+		{
+			kind: v1alpha1.ConditionRoutesAvailable, state: s.offers.Routes,
+			present: "The cluster has Routes", absent: v1alpha1.ReasonRoutesUnavailable, message: messageNoRoutes,
+		},
+	} {
+		if o.state == v1alpha1.OfferAvailable {
+			set.True(o.kind, v1alpha1.ReasonSucceeded, o.present)
+			continue
+		}
+		set.False(o.kind, o.absent, o.message)
+	}
+}
+
+func setNamespacesReady(set conditions.Set, s *scope) {
+	const kind = v1alpha1.ConditionNamespacesReady
+	n := s.obj.Status.Namespaces
+	switch {
+	case s.obj.Spec.ManagementState == v1alpha1.StateUnmanaged, s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
+		set.Unknown(kind, v1alpha1.ReasonUnmanaged, managementMessage(s.obj.Spec.ManagementState))
+	case n.Failed > 0:
+		set.False(kind, v1alpha1.ReasonNamespacesFailing, failingMessage(n))
+	case n.Pending > 0 && s.offers.Tekton != v1alpha1.OfferAvailable:
+		set.False(kind, v1alpha1.ReasonTektonUnavailable, messageNoTekton)
+	case n.Pending > 0:
+		set.False(kind, v1alpha1.ReasonInstalling, pendingMessage(n))
+	default:
+		set.True(kind, v1alpha1.ReasonSucceeded, readyMessage(n))
+	}
+}
+
+func setReady(set conditions.Set, s *scope) {
+	n := s.obj.Status.Namespaces
+	state := s.obj.Spec.ManagementState
+	switch {
+	case unexpected(s.err) != nil:
+		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, capital(s.err.Error()))
+	case state == v1alpha1.StateUnmanaged, state == v1alpha1.StateRemoved:
+		set.Ready(v1alpha1.ReasonSucceeded, managementMessage(state))
+	case s.offers.Tekton != v1alpha1.OfferAvailable:
+		set.Reconciling(v1alpha1.ReasonTektonUnavailable, messageNoTekton)
+	case s.obj.Spec.Publish.ImageStreams == v1alpha1.ImageStreamsAlways && s.offers.ImageStreams != v1alpha1.OfferAvailable:
+		set.Reconciling(v1alpha1.ReasonImageStreamsUnavailable,
+			"The cluster has no ImageStreams, and spec.publish.imageStreams is Always: set it to Auto, or wait for them")
+	case n.Failed > 0:
+		set.Reconciling(v1alpha1.ReasonNamespacesFailing, failingMessage(n))
+	case n.Pending > 0:
+		set.Reconciling(v1alpha1.ReasonInstalling, pendingMessage(n))
+	default:
+		set.Ready(v1alpha1.ReasonSucceeded, readyMessage(n))
+	}
+}
+
+// unexpected returns err unless it is a wait or a stall.
+func unexpected(err error) error {
+	_, err = outcome.Result(err)
+	return err
+}
+
+func managementMessage(state v1alpha1.ManagementState) string {
+	if state == v1alpha1.StateRemoved {
+		return "The pipelines are taken away from all namespaces, as spec.managementState asks"
+	}
+	return "The pipelines are left as they are, as spec.managementState asks"
+}
+
+func failingMessage(n v1alpha1.NamespacesStatus) string {
+	first := n.Failing[0]
+	return fmt.Sprintf("%d of %d namespaces cannot be given the pipelines; %q: %s",
+		n.Failed, n.Failed+n.Pending+n.Ready, first.Name, first.Message)
+}
+
+func pendingMessage(n v1alpha1.NamespacesStatus) string {
+	return fmt.Sprintf("%d of %d namespaces are yet to be given the pipelines", n.Pending, n.Pending+n.Ready)
+}
+
+func readyMessage(n v1alpha1.NamespacesStatus) string {
+	switch n.Ready {
+	case 0:
+		return "No namespace needs the pipelines yet"
+	case 1:
+		return "The one namespace that needs the pipelines has them"
+	}
+	return fmt.Sprintf("All %d namespaces that need the pipelines have them", n.Ready)
+}
+
+// capital returns text with a capital first letter.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
+}
