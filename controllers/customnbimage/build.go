@@ -1,0 +1,131 @@
+package customnbimage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+)
+
+// build is one build of an object.
+type build struct {
+	// id is the hash of what decides the build.
+	id string
+	// attempt is 1 for the first try.
+	attempt int32
+	cause   v1alpha1.BuildCause
+}
+
+// buildInputs is everything of an object that decides what its image is. What only decides how the build runs (timeout,
+// resources, suspend, refresh) is not here: editing it never builds a good image again.
+type buildInputs struct {
+	UID                string                       `json:"uid"`
+	BuildType          v1alpha1.BuildType           `json:"buildType"`
+	FromImage          v1alpha1.ImageReference      `json:"fromImage,omitempty"`
+	Base               string                       `json:"base,omitempty"`
+	RuntimeEnvironment *v1alpha1.RuntimeEnvironment `json:"runtimeEnvironment,omitempty"`
+	Packages           []string                     `json:"packages,omitempty"`
+	Repository         string                       `json:"repository,omitempty"`
+	GitRef             v1alpha1.GitReference        `json:"gitRef,omitempty"`
+	PullSecret         string                       `json:"pullSecret,omitempty"`
+	GitSecret          string                       `json:"gitSecret,omitempty"`
+	Rebuild            string                       `json:"rebuild,omitempty"`
+}
+
+// inputsHash is the part of a build's ID that its inputs decide: 10 hexadecimal characters of a SHA-256.
+func inputsHash(obj *v1alpha1.CustomNBImage) string {
+	spec := &obj.Spec
+	data, err := json.Marshal(buildInputs{
+		UID:                string(obj.UID),
+		BuildType:          spec.BuildType.Canonical(),
+		FromImage:          spec.FromImage,
+		Base:               spec.Base(),
+		RuntimeEnvironment: spec.RuntimeEnvironment,
+		Packages:           spec.PackageVersions,
+		Repository:         spec.RepositoryAddress(),
+		GitRef:             spec.GitRef,
+		PullSecret:         secretName(spec.ImagePullSecret),
+		GitSecret:          secretName(spec.GitSecret),
+		Rebuild:            obj.Annotations[v1alpha1.AnnotationRebuild],
+	})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:10]
+}
+
+// newBuild names the build that the object asks for now. Its ID is the inputs' hash, with the generation behind it where
+// an edit that changes no input follows a failure: who edits a failed object wants it tried again.
+func newBuild(obj *v1alpha1.CustomNBImage) build {
+	hash, current := inputsHash(obj), obj.Status.BuildID
+	switch {
+	case current == "":
+		return build{id: hash, attempt: 1, cause: v1alpha1.CauseCreated}
+	case current != hash && !strings.HasPrefix(current, hash+"-"):
+		if rebuild := obj.Annotations[v1alpha1.AnnotationRebuild]; rebuild != obj.Status.LastRebuild {
+			return build{id: hash, attempt: 1, cause: v1alpha1.CauseRebuild}
+		}
+		return build{id: hash, attempt: 1, cause: v1alpha1.CauseSpecChanged}
+	case failed(obj) && obj.Status.ObservedGeneration < obj.Generation:
+		return build{id: hash + "-" + strconv.FormatInt(obj.Generation, 10), attempt: 1, cause: v1alpha1.CauseSpecChanged}
+	default:
+		return build{id: current, attempt: obj.Status.Retries + 1, cause: lastCause(obj)}
+	}
+}
+
+// lastCause is the cause of the build that the status tells about.
+func lastCause(obj *v1alpha1.CustomNBImage) v1alpha1.BuildCause {
+	if record := newestRecord(obj); record != nil {
+		return record.Cause
+	}
+	return v1alpha1.CauseCreated
+}
+
+func failed(obj *v1alpha1.CustomNBImage) bool {
+	record := newestRecord(obj)
+	return record != nil && record.ID == obj.Status.BuildID && record.Result != "" && record.Result != v1alpha1.BuildSucceeded
+}
+
+func newestRecord(obj *v1alpha1.CustomNBImage) *v1alpha1.BuildRecord {
+	if len(obj.Status.Builds) == 0 {
+		return nil
+	}
+	return &obj.Status.Builds[0]
+}
+
+// runName names the PipelineRun of one attempt: the same facts give the same name, whatever crashes, so that a build
+// cannot be started twice. It leaves room in a label value (63 characters) for what Tekton appends for TaskRuns.
+func (b build) runName(obj *v1alpha1.CustomNBImage) string {
+	const limit = 48
+	suffix := "-" + b.id
+	if b.attempt > 1 {
+		suffix += "-r" + strconv.FormatInt(int64(b.attempt), 10)
+	}
+	name := obj.Name
+	if len(name)+len(suffix) > limit {
+		name = strings.TrimRight(name[:limit-len(suffix)], "-.")
+	}
+	return name + suffix
+}
+
+// retryDelay is how long after the end of the given attempt the next one starts.
+func retryDelay(attempt int32) time.Duration {
+	const first, longest = 10 * time.Second, 160 * time.Second
+	delay := first
+	for ; attempt > 1 && delay < longest; attempt-- {
+		delay *= 2
+	}
+	return min(delay, longest)
+}
+
+func secretName(ref *v1alpha1.LocalSecretReference) string {
+	if ref == nil {
+		return ""
+	}
+	return ref.Name
+}

@@ -1,0 +1,203 @@
+package customnbimage
+
+import (
+	"fmt"
+	"strings"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/internal/failure"
+)
+
+// The names of the tasks, steps and sidecars of the pipelines that are told apart here.
+const (
+	taskInspect     = "inspect"
+	taskValidate    = "validate"
+	stepLook        = "look"
+	stepProbe       = "probe"
+	sidecarNotebook = "notebook"
+)
+
+// Reasons of a TaskRun's Succeeded condition that Tekton sets from its pod package, which is not part of its API.
+const (
+	tektonPodAdmissionFailed    = "PodAdmissionFailed"
+	tektonExceededQuota         = "ExceededResourceQuota"
+	tektonExceededNodeResources = "ExceededNodeResources"
+	tektonPullImageFailed       = "PullImageFailed"
+	tektonConfigError           = "CreateContainerConfigError"
+)
+
+const restrictedHint = `the namespace enforces a Pod Security Standard that Tekton's own containers do not meet: ` +
+	`set "set-security-context" to "true" in ConfigMap "feature-flags" of Tekton's namespace`
+
+// problem is why a run failed, as the conditions tell it.
+type problem struct {
+	// reason is one of the API's.
+	reason  string
+	message string
+}
+
+// transient tells whether another try may help without anybody doing anything.
+func (p *problem) transient() bool { return v1alpha1.TurnOf(p.reason) == v1alpha1.TurnPlatform }
+
+// classify turns the end of a failed run into what the user is told. The most specific witness is asked first: what a
+// trusted step wrote, then what happened to the containers, then Tekton's own words.
+func classify(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun) problem {
+	if f := notebookDeath(tasks[taskValidate]); f != nil {
+		return *f
+	}
+	for _, name := range []string{taskInspect, taskValidate} {
+		task := tasks[name]
+		if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
+			continue
+		}
+		return classifyTask(name, task)
+	}
+	return classifyRun(run.Status.GetCondition(apis.ConditionSucceeded))
+}
+
+// classifyRun is for runs that ended without a failed TaskRun to ask.
+func classifyRun(c *apis.Condition) problem {
+	message := oneLine(c.Message)
+	switch tektonv1.PipelineRunReason(c.Reason) {
+	case tektonv1.PipelineRunReasonTimedOut, tektonv1.PipelineRunReasonTimedOutRunningFinally:
+		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows: " + message}
+	case tektonv1.PipelineRunReasonCancelled, tektonv1.PipelineRunReasonCancelledRunningFinally, tektonv1.PipelineRunReasonStoppedRunningFinally:
+		return problem{reason: v1alpha1.ReasonBuildCancelled, message: "The PipelineRun was cancelled: edit the object to build again"}
+	case tektonv1.PipelineRunReasonCouldntGetPipeline, tektonv1.PipelineRunReasonCouldntGetTask, tektonv1.PipelineRunReasonCreateRunFailed:
+		return problem{reason: v1alpha1.ReasonInternalError, message: "Tekton could not start the build: " + message}
+	default:
+		return problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("Tekton ended the build with %s: %s", c.Reason, message)}
+	}
+}
+
+func classifyTask(name string, task *tektonv1.TaskRun) problem {
+	c := task.Status.GetCondition(apis.ConditionSucceeded)
+	if f, ok := reported(name, task); ok {
+		return f
+	}
+	message := oneLine(c.Message)
+	switch c.Reason {
+	case tektonv1.TaskRunReasonTimedOut.String():
+		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows: " + message}
+	case tektonv1.TaskRunReasonCancelled.String():
+		return classifyCancelled(c)
+	case tektonv1.TaskRunReasonImagePullFailed.String(), tektonPullImageFailed:
+		return classifyPull(message)
+	case tektonPodAdmissionFailed, tektonv1.TaskRunReasonPodCreationFailed.String():
+		return classifyAdmission(message)
+	case tektonv1.TaskRunReasonPodEvicted.String():
+		return classifyEviction(message)
+	}
+	for _, step := range task.Status.Steps {
+		if step.Terminated != nil && outOfMemory(step.Terminated) {
+			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image ran out of memory in step %s: give it more in spec.resources.limits.memory", step.Name)}
+		}
+		if step.Name == stepLook && step.Terminated != nil && step.Terminated.ExitCode != 0 {
+			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image could not be looked into from inside: exit code %d", step.Terminated.ExitCode)}
+		}
+	}
+	if strings.Contains(message, "not found") || strings.Contains(message, "deleted") || strings.Contains(message, "node") {
+		return problem{reason: v1alpha1.ReasonNodeLost, message: fmt.Sprintf("The pod of TaskRun %q was lost: %s", task.Name, message)}
+	}
+	return problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("TaskRun %q ended with %s: %s", task.Name, c.Reason, message)}
+}
+
+// reported is the failure that a trusted step wrote. In the validation's pod an untrusted step can write results too, so
+// nothing but the validation's own verdict is believed there.
+func reported(name string, task *tektonv1.TaskRun) (problem, bool) {
+	text, ok := resultOf(task, "failure")
+	if !ok {
+		return problem{}, false
+	}
+	f, err := failure.Parse([]byte(text))
+	if err != nil {
+		return problem{}, false
+	}
+	if name == taskValidate && f.Reason != failure.ValidationFailed {
+		return problem{}, false
+	}
+	return problem{reason: string(f.Reason), message: f.Message}, true
+}
+
+func classifyCancelled(c *apis.Condition) problem {
+	if strings.Contains(c.Message, "timeout") || strings.Contains(c.Message, "timed out") {
+		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows"}
+	}
+	return problem{reason: v1alpha1.ReasonBuildCancelled, message: "The PipelineRun was cancelled: edit the object to build again"}
+}
+
+// classifyPull tells from the kubelet's words whose turn it is.
+func classifyPull(message string) problem {
+	lower := strings.ToLower(message)
+	for _, hint := range []string{"unauthorized", "401", "403", "forbidden", "denied", "authentication required", "no basic auth"} {
+		if strings.Contains(lower, hint) {
+			return problem{reason: v1alpha1.ReasonImagePullUnauthorized, message: "The node may not pull the image: " + message}
+		}
+	}
+	if strings.Contains(lower, "manifest unknown") || strings.Contains(lower, "not found") {
+		return problem{reason: v1alpha1.ReasonImageNotFound, message: "The node does not find the image: " + message}
+	}
+	return problem{reason: v1alpha1.ReasonRegistryUnavailable, message: "The node cannot pull the image: " + message}
+}
+
+func classifyAdmission(message string) problem {
+	switch {
+	case strings.Contains(message, "violates PodSecurity"):
+		return problem{reason: v1alpha1.ReasonPodSecurityViolation, message: restrictedHint + ": " + message}
+	case strings.Contains(message, "exceeded quota"):
+		return problem{reason: v1alpha1.ReasonQuotaExceeded, message: "The namespace's quota leaves no room for the build: " + message}
+	default:
+		return problem{reason: v1alpha1.ReasonInternalError, message: "The build's pod was refused: " + message}
+	}
+}
+
+func classifyEviction(message string) problem {
+	if strings.Contains(message, "ephemeral") {
+		return problem{reason: v1alpha1.ReasonValidationFailed, message: "The image wrote more than its ephemeral storage allows: " + message}
+	}
+	return problem{reason: v1alpha1.ReasonNodeLost, message: "The build's pod was evicted: " + message}
+}
+
+// notebookDeath is what a notebook container that ended before its time says. Tekton ends sidecars itself once all steps
+// are done, so only an end before the probe's counts.
+func notebookDeath(task *tektonv1.TaskRun) *problem {
+	if task == nil || task.Status.GetCondition(apis.ConditionSucceeded).IsTrue() {
+		return nil
+	}
+	for _, sidecar := range task.Status.Sidecars {
+		t := sidecar.Terminated
+		if sidecar.Name != sidecarNotebook || t == nil || probeEndedBefore(task, t) {
+			continue
+		}
+		if outOfMemory(t) {
+			return &problem{reason: v1alpha1.ReasonValidationFailed, message: "The notebook ran out of memory: give it more in spec.resources.limits.memory"}
+		}
+		return &problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The notebook ended by itself with exit code %d", t.ExitCode)}
+	}
+	return nil
+}
+
+func probeEndedBefore(task *tektonv1.TaskRun, sidecar *corev1.ContainerStateTerminated) bool {
+	for _, step := range task.Status.Steps {
+		if step.Name == stepProbe && step.Terminated != nil && step.Terminated.ExitCode == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func outOfMemory(t *corev1.ContainerStateTerminated) bool { return t.Reason == "OOMKilled" }
+
+// oneLine folds white space and bounds the length, so that a message fits a condition and a terminal.
+func oneLine(s string) string {
+	const limit = 512
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,187 @@
+package customnbimage
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/internal/validate"
+)
+
+// observation is what the PipelineRun of a build and its TaskRuns say, in the controller's own words.
+type observation struct {
+	runName   string
+	started   time.Time
+	completed time.Time
+
+	stage v1alpha1.CustomNBImageStage
+	// stuck is what keeps a running build from going on: the kubelet's or Tekton's own words, empty when nothing does.
+	stuck string
+	// finished is true when nothing that still happens to the run can change the outcome.
+	finished bool
+	// failure is nil for a run that goes on or succeeded.
+	failure *problem
+	// cancel is true for a run that has failed already and only waits for its time-out.
+	cancel bool
+
+	// image is the image by digest, repository@sha256:….
+	image string
+	// look is nil until the image was looked into; it is the claim of an untrusted process, bounded and cleaned.
+	look   *validate.Look
+	checks []validate.Finding
+}
+
+// observe reads a run. Tasks are keyed by their name in the pipeline. Pure.
+func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, policy validate.Policy) *observation {
+	o := &observation{runName: run.Name, stage: stageOf(tasks)}
+	if run.Status.StartTime != nil {
+		o.started = run.Status.StartTime.Time
+	}
+	o.readInspection(tasks[taskInspect])
+	o.readValidation(tasks[taskValidate])
+
+	c := run.Status.GetCondition(apis.ConditionSucceeded)
+	switch {
+	case c == nil || c.IsUnknown():
+		o.observeRunning(tasks)
+	case !allDone(tasks):
+		// The caches of PipelineRuns and TaskRuns run apart for a moment: the TaskRun's own event wakes us.
+		return o
+	default:
+		o.finished = true
+		if run.Status.CompletionTime != nil {
+			o.completed = run.Status.CompletionTime.Time
+		}
+		if c.IsFalse() {
+			f := classify(run, tasks)
+			o.failure = &f
+		} else if o.image == "" {
+			o.failure = &problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("PipelineRun %q succeeded and named no image", run.Name)}
+		}
+	}
+	o.addChecksOfTheDead(tasks[taskValidate], policy)
+	return o
+}
+
+// observeRunning looks for an end that is certain before the run's own: a notebook that died will not answer any more.
+// The look into the image is waited for, so that its messages are told too.
+func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun) {
+	task := tasks[taskValidate]
+	if f := notebookDeath(task); f != nil && stepEnded(task, stepLook) {
+		o.finished, o.cancel, o.failure = true, true, f
+		o.completed = time.Time{}
+		return
+	}
+	o.stuck = stuckMessage(tasks)
+}
+
+// addChecksOfTheDead does the probe's part when the probe had no end of its own: what the look found, and how the
+// notebook ended, become checks.
+func (o *observation) addChecksOfTheDead(task *tektonv1.TaskRun, policy validate.Policy) {
+	f := notebookDeath(task)
+	if !o.finished || o.failure == nil || f == nil {
+		return
+	}
+	o.checks = append(policy.Inside(o.look, "its look ended without an answer"),
+		validate.Finding{Check: validate.CheckStartup, Severity: validate.SeverityError, Message: f.message})
+	if verdict := validate.Failure(o.checks); verdict != nil {
+		o.failure = &problem{reason: f.reason, message: verdict.Message}
+	}
+}
+
+func (o *observation) readInspection(task *tektonv1.TaskRun) {
+	if task == nil {
+		return
+	}
+	o.image, _ = resultOf(task, "image")
+}
+
+func (o *observation) readValidation(task *tektonv1.TaskRun) {
+	if task == nil {
+		return
+	}
+	if text, ok := resultOf(task, "look"); ok {
+		if look, err := validate.ParseLook([]byte(text)); err == nil {
+			o.look = look
+		}
+	}
+	if text, ok := resultOf(task, "checks"); ok {
+		if checks, err := validate.ParseChecks([]byte(text)); err == nil {
+			o.checks = checks
+		}
+	}
+}
+
+func stageOf(tasks map[string]*tektonv1.TaskRun) v1alpha1.CustomNBImageStage {
+	if tasks[taskValidate] != nil {
+		return v1alpha1.StageValidating
+	}
+	return v1alpha1.StageImporting
+}
+
+func allDone(tasks map[string]*tektonv1.TaskRun) bool {
+	for _, task := range tasks {
+		if !task.IsDone() {
+			return false
+		}
+	}
+	return true
+}
+
+// stuckMessage names what keeps a pod from starting, which Tekton tells in the TaskRun's condition and waits out.
+func stuckMessage(tasks map[string]*tektonv1.TaskRun) string {
+	for _, name := range []string{taskInspect, taskValidate} {
+		task := tasks[name]
+		if task == nil || task.IsDone() {
+			continue
+		}
+		c := task.Status.GetCondition(apis.ConditionSucceeded)
+		if c == nil {
+			continue
+		}
+		switch c.Reason {
+		case tektonExceededQuota, tektonExceededNodeResources, tektonPullImageFailed, tektonConfigError:
+			return oneLine(c.Message)
+		}
+	}
+	return ""
+}
+
+func stepEnded(task *tektonv1.TaskRun, name string) bool {
+	for _, step := range task.Status.Steps {
+		if step.Name == name {
+			return step.Terminated != nil
+		}
+	}
+	return false
+}
+
+// resultOf finds a result of a TaskRun. Tekton fills in status.results when the TaskRun has ended; until then, and for
+// good in a cancelled one, the steps' termination messages have them.
+func resultOf(task *tektonv1.TaskRun, name string) (string, bool) {
+	for _, result := range task.Status.Results {
+		if result.Name == name {
+			return result.Value.StringVal, true
+		}
+	}
+	value, found := "", false
+	for _, step := range task.Status.Steps {
+		if step.Terminated == nil {
+			continue
+		}
+		var results []struct{ Key, Value string }
+		if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
+			continue
+		}
+		for _, result := range results {
+			if result.Key == name {
+				value, found = result.Value, true
+			}
+		}
+	}
+	return value, found
+}

@@ -1,0 +1,248 @@
+package customnbimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+)
+
+// readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
+func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
+	config := &v1alpha1.CNBiConfig{}
+	err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	}
+	s.config = config.Spec
+	s.openShift = r.cluster.IsOpenShift()
+	s.streams = s.config.Publish.ImageStreams != v1alpha1.ImageStreamsNever && r.cluster.HasImageStreams()
+	return nil
+}
+
+func (r *Reconciler) identifyBuild(_ context.Context, s *scope) error {
+	if t := s.obj.Spec.BuildType.Canonical(); t != v1alpha1.BuildTypeImageImport {
+		return outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("spec.buildType: this version builds %s only, not %s", v1alpha1.BuildTypeImageImport, t))
+	}
+	s.build = newBuild(s.obj)
+	if record := newestRecord(s.obj); record != nil {
+		s.settled = record.ID == s.build.id && record.Result != ""
+	}
+	return nil
+}
+
+// observeRun looks at the run of the newest attempt. An attempt that the platform failed makes room for the next one
+// when its time has come.
+func (r *Reconciler) observeRun(ctx context.Context, s *scope) error {
+	if s.settled || !r.cluster.HasTekton() {
+		return nil
+	}
+	for {
+		seen, err := r.lookUpRun(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.seen = seen
+		if seen == nil || !s.mayRetry() {
+			return nil
+		}
+		if s.untilRetry = r.untilRetry(s); s.untilRetry > 0 {
+			return nil
+		}
+		s.build.cause = v1alpha1.CauseRetry
+		s.build.attempt++
+	}
+}
+
+func (r *Reconciler) lookUpRun(ctx context.Context, s *scope) (*observation, error) {
+	run := &tektonv1.PipelineRun{}
+	key := types.NamespacedName{Namespace: s.obj.Namespace, Name: s.build.runName(s.obj)}
+	if err := r.client.Get(ctx, key, run); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("cannot read PipelineRun %q: %w", key.Name, err)
+	}
+	list := &tektonv1.TaskRunList{}
+	if err := r.client.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingFields{indexTaskRunsByRun: run.Name}); err != nil {
+		return nil, fmt.Errorf("cannot list the TaskRuns of PipelineRun %q: %w", run.Name, err)
+	}
+	tasks := map[string]*tektonv1.TaskRun{}
+	for i := range list.Items {
+		tasks[list.Items[i].Labels[labelPipelineTask]] = &list.Items[i]
+	}
+	return observe(run, tasks, policyOf(&s.config)), nil
+}
+
+// untilRetry is how long it still takes until the next attempt is due.
+func (r *Reconciler) untilRetry(s *scope) time.Duration {
+	return s.seen.completed.Add(retryDelay(s.build.attempt)).Sub(r.clock.Now())
+}
+
+// cancelOthers ends the builds that an edit has overtaken.
+func (r *Reconciler) cancelOthers(ctx context.Context, s *scope) error {
+	if !r.cluster.HasTekton() {
+		return nil
+	}
+	runs, err := r.runsOf(ctx, s.obj)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		run := &runs[i]
+		if run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone() || run.Spec.Status != "" {
+			continue
+		}
+		if err := r.cancel(ctx, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkCluster waits for what a build needs before it can start.
+func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
+	if s.settled || s.seen != nil {
+		return nil
+	}
+	if s.obj.Spec.Suspend {
+		return outcome.Wait(v1alpha1.ReasonSuspended, "No build starts while spec.suspend is true", 0)
+	}
+	if state := s.config.ManagementState; state == v1alpha1.StateRemoved {
+		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("No build starts while spec.managementState of CNBiConfig %q is %s", v1alpha1.CNBiConfigName, state), 0)
+	}
+	if !r.cluster.HasTekton() {
+		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: ask an admin to install it; the build starts by itself then", 0)
+	}
+	ready, err := r.installed(ctx, s.obj.Namespace, pipelineImport)
+	if err != nil {
+		return err
+	}
+	if ready {
+		s.installed = true
+		return nil
+	}
+	// In a namespace's first seconds there is nothing to tell a person yet: the pipelines are on their way.
+	const patience = 3 * time.Second
+	if left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now()); left > 0 {
+		s.quiet = true
+		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, "Waiting for the pipelines", left)
+	}
+	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipelineImport, s.obj.Namespace, v1alpha1.CNBiConfigName), 0)
+}
+
+// checkSecret waits for the named pull secret. Secrets are not cached, so it is asked for now and then, the less often
+// the longer it takes.
+func (r *Reconciler) checkSecret(ctx context.Context, s *scope) error {
+	name := secretName(s.obj.Spec.ImagePullSecret)
+	if s.settled || s.seen != nil || name == "" {
+		return nil
+	}
+	secret := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
+	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: name}, secret)
+	if apierrors.IsNotFound(err) {
+		const soonest, latest = 2 * time.Second, 30 * time.Second
+		waited := r.clock.Since(s.obj.CreationTimestamp.Time)
+		return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which spec.imagePullSecret names, does not exist in namespace %q: create it, and the build starts by itself", name, s.obj.Namespace), min(max(waited/4, soonest), latest))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look for Secret %q: %w", name, err)
+	}
+	return nil
+}
+
+func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {
+	if s.settled || s.seen != nil {
+		return nil
+	}
+	run := newPipelineRun(s.obj, &s.config, s.build, s.openShift)
+	if err := r.client.Create(ctx, run, fieldOwner); err != nil {
+		if apierrors.IsAlreadyExists(err) {
+			// Ours, and the cache has not seen it yet.
+			s.quiet = true
+			return outcome.Wait(v1alpha1.ReasonImporting, "Waiting for the cache to catch up", staleAfter)
+		}
+		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
+	}
+	s.seen = &observation{runName: run.Name, stage: v1alpha1.StageImporting, started: run.CreationTimestamp.Time}
+	return nil
+}
+
+// endRun ends a run that can come to nothing any more, or that its user has suspended. A suspended run is taken away, so
+// that the same build starts anew when it may.
+func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
+	if s.settled || s.seen == nil {
+		return nil
+	}
+	run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.seen.runName}}
+	if s.seen.cancel {
+		return r.cancel(ctx, run)
+	}
+	if !s.obj.Spec.Suspend || s.seen.finished {
+		return nil
+	}
+	if err := r.client.Delete(ctx, run, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot delete the suspended PipelineRun %q: %w", run.Name, err)
+	}
+	s.seen = nil
+	return outcome.Wait(v1alpha1.ReasonSuspended, "No build starts while spec.suspend is true", 0)
+}
+
+// recordResult puts what the build has come to into the status before it is published.
+func recordResult(_ context.Context, s *scope) error {
+	setResult(s)
+	return nil
+}
+
+// ensureStream shows the object's state as an ImageStream: hidden at first, offered when an image has passed.
+func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
+	if !s.streams {
+		return nil
+	}
+	stream, err := newImageStream(s.obj, streamFactsOf(s))
+	if err != nil {
+		return err
+	}
+	current := metadataOf(capabilities.ImageStream)
+	err = r.streams.Get(ctx, client.ObjectKeyFromObject(s.obj), current)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot read ImageStream %q: %w", s.obj.Name, err)
+	}
+	if err == nil {
+		if !metav1.IsControlledBy(current, s.obj) {
+			return outcome.Wait(v1alpha1.ReasonConflictingObject, fmt.Sprintf("ImageStream %q exists and is not this object's: rename one of the two", s.obj.Name), 0)
+		}
+		if current.Annotations[annotationApplied] == stream.Annotations[annotationApplied] {
+			return nil
+		}
+	}
+	return r.applyStream(ctx, stream)
+}
+
+// conclude says how the pass ends.
+func conclude(_ context.Context, s *scope) error {
+	switch {
+	case s.settled:
+		return settledOutcome(s)
+	case !s.seen.finished:
+		return outcome.Wait(string(s.seen.stage), progressMessage(s), 0)
+	case s.seen.failure == nil:
+		return nil
+	case s.mayRetry():
+		f := s.seen.failure
+		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, s.build.attempt+1, s.maxAttempts()), s.untilRetry)
+	default:
+		return outcome.Stall(s.end().reason, errors.New(s.end().message))
+	}
+}
