@@ -112,7 +112,11 @@ func (b *builder) ensureLayer(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	l, err := b.store.addLayer(key, upper, b.machine.epoch)
+	var below []string
+	for _, n := range layerNames(layerRecipes()[name].on) {
+		below = append(below, filepath.Join(b.work, "trees", n))
+	}
+	l, err := b.store.addLayer(key, upper, below, b.machine.epoch)
 	if err != nil {
 		return err
 	}

@@ -62,10 +62,10 @@ func (l *layerFile) Uncompressed() (io.ReadCloser, error) {
 	}{z, f}, nil
 }
 
-// packLayer writes dir, the upper directory of an overlay, as a layer. The
-// same files give the same bytes: entries come in order and no time is later
-// than epoch.
-func packLayer(w io.Writer, dir string, epoch int64) (layerRecord, error) {
+// packLayer writes dir, the upper directory of an overlay on the directories
+// below, as a layer. The same files give the same bytes: entries come in order
+// and no time is later than epoch.
+func packLayer(w io.Writer, dir string, below []string, epoch int64) (layerRecord, error) {
 	packed, plain := sha256.New(), sha256.New()
 	size := &counter{}
 	buffered := bufio.NewWriterSize(io.MultiWriter(w, packed, size), 1<<20)
@@ -73,7 +73,10 @@ func packLayer(w io.Writer, dir string, epoch int64) (layerRecord, error) {
 	if err != nil {
 		return layerRecord{}, err
 	}
-	p := &packer{tar: tar.NewWriter(io.MultiWriter(z, plain)), root: dir, epoch: time.Unix(epoch, 0), links: map[uint64]string{}}
+	p := &packer{
+		tar: tar.NewWriter(io.MultiWriter(z, plain)), root: dir, below: below,
+		epoch: time.Unix(epoch, 0), links: map[uint64]string{},
+	}
 	if err := filepath.WalkDir(dir, p.add); err != nil {
 		return layerRecord{}, err
 	}
@@ -97,6 +100,7 @@ func (c *counter) Write(b []byte) (int, error) {
 type packer struct {
 	tar   *tar.Writer
 	root  string
+	below []string
 	epoch time.Time
 	links map[uint64]string // first name of each inode that has several
 }
@@ -164,10 +168,22 @@ func (p *packer) addDir(h *tar.Header, path string) error {
 		return err
 	}
 	value := make([]byte, 1)
-	if n, err := unix.Lgetxattr(path, opaqueXattr, value); err == nil && n == 1 && value[0] == 'y' {
+	n, err := unix.Lgetxattr(path, opaqueXattr, value)
+	if err == nil && n == 1 && value[0] == 'y' && p.isBelow(name) {
 		return p.tar.WriteHeader(p.whiteout(filepath.Join(name, opaqueMarker)))
 	}
 	return nil
+}
+
+// isBelow tells whether there is anything to hide: overlayfs marks every new
+// directory as opaque.
+func (p *packer) isBelow(name string) bool {
+	for _, dir := range p.below {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *packer) whiteout(name string) *tar.Header {

@@ -85,7 +85,7 @@ func (s *store) layer(key string) *layerFile {
 }
 
 // addLayer packs a directory into the layout and notes the recipe it came from.
-func (s *store) addLayer(key, dir string, epoch int64) (*layerFile, error) {
+func (s *store) addLayer(key, dir string, below []string, epoch int64) (*layerFile, error) {
 	blobs := filepath.Join(string(s.layout), "blobs", "sha256")
 	if err := os.MkdirAll(blobs, 0o755); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (s *store) addLayer(key, dir string, epoch int64) (*layerFile, error) {
 		return nil, err
 	}
 	defer os.Remove(tmp.Name())
-	record, err := packLayer(tmp, dir, epoch)
+	record, err := packLayer(tmp, dir, below, epoch)
 	if err := errors.Join(err, tmp.Close()); err != nil {
 		return nil, fmt.Errorf("cannot pack layer: %w", err)
 	}

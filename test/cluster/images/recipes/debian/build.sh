@@ -17,6 +17,7 @@ find "$ROOT/usr/share/doc" -depth -type d -empty -delete
 rm -rf "$ROOT"/usr/share/info/* "$ROOT"/usr/share/man/* "$ROOT"/usr/share/locale/* "$ROOT"/usr/share/lintian
 rm -rf "$ROOT"/var/lib/apt/lists/* "$ROOT"/var/cache/apt/* "$ROOT"/var/cache/debconf/*-old "$ROOT"/var/lib/dpkg/*-old
 rm -rf "$ROOT"/var/log/* "$ROOT"/var/cache/ldconfig/* "$ROOT"/dev/* "$ROOT"/etc/machine-id
+rm -f "$ROOT/etc/resolv.conf" "$ROOT/etc/hostname" "$ROOT/etc/hosts"
 : > "$ROOT/etc/apt/sources.list"
 : > "$ROOT/etc/resolv.conf"
 echo localhost > "$ROOT/etc/hostname"
