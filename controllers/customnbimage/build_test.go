@@ -1,0 +1,103 @@
+package customnbimage
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+)
+
+func TestNewBuild(t *testing.T) {
+	first := newBuild(newObject())
+	ended := func(result v1alpha1.BuildResult) *v1alpha1.CustomNBImage {
+		obj := newObject()
+		obj.Status.BuildID, obj.Status.ObservedGeneration = first.id, 1
+		obj.Status.Builds = []v1alpha1.BuildRecord{{ID: first.id, Cause: v1alpha1.CauseCreated, Result: result}}
+		return obj
+	}
+	cases := map[string]struct {
+		reason string
+		obj    *v1alpha1.CustomNBImage
+		edit   func(*v1alpha1.CustomNBImage)
+		same   bool
+		want   v1alpha1.BuildCause
+	}{
+		"Unchanged": {
+			reason: "nothing new, no new build", obj: ended(v1alpha1.BuildSucceeded), same: true, want: v1alpha1.CauseCreated,
+			edit: func(*v1alpha1.CustomNBImage) {},
+		},
+		"OlderSpelling": {
+			reason: "the older name of the same build type builds nothing again", obj: ended(v1alpha1.BuildSucceeded), same: true, want: v1alpha1.CauseCreated,
+			edit: func(o *v1alpha1.CustomNBImage) { o.Spec.BuildType, o.Generation = v1alpha1.BuildTypeImportImage, 2 },
+		},
+		"TimeoutOfGoodImage": {
+			reason: "what only says how to build is no reason to build a good image again", obj: ended(v1alpha1.BuildSucceeded), same: true, want: v1alpha1.CauseCreated,
+			edit: func(o *v1alpha1.CustomNBImage) {
+				o.Spec.Timeout, o.Generation = &metav1.Duration{Duration: time.Hour}, 2
+			},
+		},
+		"EditAfterFailure": {
+			reason: "who edits a failed object wants it tried again", obj: ended(v1alpha1.BuildFailed), want: v1alpha1.CauseSpecChanged,
+			edit: func(o *v1alpha1.CustomNBImage) {
+				o.Spec.Timeout, o.Generation = &metav1.Duration{Duration: time.Hour}, 2
+			},
+		},
+		"OtherImage": {
+			reason: "another image is another build", obj: ended(v1alpha1.BuildSucceeded), want: v1alpha1.CauseSpecChanged,
+			edit: func(o *v1alpha1.CustomNBImage) { o.Spec.FromImage, o.Generation = "other:1", 2 },
+		},
+		"Rebuild": {
+			reason: "a new value of the annotation is a new build", obj: ended(v1alpha1.BuildSucceeded), want: v1alpha1.CauseRebuild,
+			edit: func(o *v1alpha1.CustomNBImage) { o.Annotations = map[string]string{v1alpha1.AnnotationRebuild: "now"} },
+		},
+		"Recreated": {
+			reason: "an object of the same name is another object", obj: newObject(), want: v1alpha1.CauseCreated,
+			edit: func(o *v1alpha1.CustomNBImage) { o.UID = "another" },
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			tc.edit(tc.obj)
+			got := newBuild(tc.obj)
+			if (got.id == first.id) != tc.same || got.cause != tc.want {
+				t.Errorf("\n%s\nwant same=%v, cause %s; first %q, got %q, %s", tc.reason, tc.same, tc.want, first.id, got.id, got.cause)
+			}
+		})
+	}
+}
+
+func TestRunName(t *testing.T) {
+	long := newObject()
+	long.Name = strings.Repeat("x", 36) + "-" + strings.Repeat("y", 26)
+	b := build{id: "0123456789", attempt: 1}
+	cases := map[string]struct {
+		reason string
+		obj    *v1alpha1.CustomNBImage
+		build  build
+		want   string
+	}{
+		"First": {reason: "the first attempt has no number", obj: newObject(), build: b, want: "notebook-0123456789"},
+		"Retry": {reason: "each attempt has its own name", obj: newObject(), build: build{id: b.id, attempt: 3}, want: "notebook-0123456789-r3"},
+		"Long":  {reason: "a long name is cut, and not at a dash", obj: long, build: b, want: strings.Repeat("x", 36) + "-0123456789"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, tc.build.runName(tc.obj)); diff != "" {
+				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestRetryDelay(t *testing.T) {
+	want := []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 160 * time.Second}
+	for i, w := range want {
+		if got := retryDelay(int32(i + 1)); got != w {
+			t.Errorf("after attempt %d: want %s, got %s", i+1, w, got)
+		}
+	}
+}
