@@ -9,6 +9,8 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +66,13 @@ func (c *Cluster) path(name string) string { return filepath.Join(c.Cache, "clus
 func (c *Cluster) root() string            { return c.path("node") }
 func (c *Cluster) kubeconfig() string      { return c.path("kubeconfig") }
 func (c *Cluster) lockFile() string        { return c.path("lock") }
+
+// cgroup is named after the cache, so that nothing is mistaken for a part of
+// this cluster that belongs to one of another cache.
+func (c *Cluster) cgroup() string {
+	hash := sha256.Sum256([]byte(c.Cache))
+	return "meteor-cluster-" + hex.EncodeToString(hash[:4])
+}
 
 func (c *Cluster) say(format string, args ...any) {
 	fmt.Fprintf(c.Out, "%6.1fs  %s\n", time.Since(c.began).Seconds(), fmt.Sprintf(format, args...))

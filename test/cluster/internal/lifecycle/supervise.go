@@ -39,7 +39,7 @@ func (c *Cluster) Supervise() error {
 		return err
 	}
 	defer forwarder.Close()
-	if err := host.MakeCgroup(node.Cgroup); err != nil {
+	if err := host.MakeCgroup(c.cgroup()); err != nil {
 		return err
 	}
 	init, err := c.launch(lock)
@@ -127,7 +127,7 @@ func endWhenAsked(init *os.Process) (asked func() bool) {
 
 // cleanUp takes away what would make the cluster look alive, and its cgroups.
 func (c *Cluster) cleanUp() error {
-	err := host.RemoveCgroup(node.Cgroup)
+	err := host.RemoveCgroup(c.cgroup())
 	for _, name := range []string{"info.json", "complete", "kubeconfig", "processes.json"} {
 		if gone := os.Remove(c.path(name)); !errors.Is(gone, os.ErrNotExist) {
 			err = errors.Join(err, gone)

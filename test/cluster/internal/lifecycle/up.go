@@ -74,6 +74,12 @@ func (c *Cluster) prepare(ctx context.Context) (parts, error) {
 		if err := host.Check(c.Cache); err != nil {
 			return parts{}, fmt.Errorf("the cluster cannot run here:\n%w", err)
 		}
+		// The supervisor opens these for good; here a failure costs no time.
+		forwarder, err := forward.Listen(routes())
+		if err != nil {
+			return parts{}, err
+		}
+		forwarder.Close()
 	}
 	b := &build.Builder{Checkout: c.Checkout, Cache: c.Cache, Log: c.Out}
 	var p parts
@@ -147,12 +153,6 @@ func (c *Cluster) startNode(ctx context.Context, p parts) error {
 	if err := c.makeRoot(p); err != nil {
 		return err
 	}
-	// Tried here, where a failure can be told; the supervisor does it for good.
-	forwarder, err := forward.Listen(routes())
-	if err != nil {
-		return err
-	}
-	forwarder.Close()
 	ended, err := c.startSupervisor()
 	if err != nil {
 		return err
@@ -177,6 +177,7 @@ func (c *Cluster) makeRoot(p parts) error {
 	dirs := node.Dirs{
 		Root: c.root(), Kube: p.kube, DNS: p.dns,
 		Containers: filepath.Join(c.Cache, "containerd"), Registry: filepath.Join(c.Cache, "registry"),
+		Cgroup: c.cgroup(),
 	}
 	for _, dir := range []string{dirs.Root, dirs.Containers, dirs.Registry} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -27,8 +27,6 @@ const (
 
 	// Name is the node's name.
 	Name = "node"
-	// Cgroup is the cgroup that the pods' cgroups are made in.
-	Cgroup = "meteor-cluster"
 
 	pods     = "10.244.0.0/16"
 	services = "10.96.0.0/16"

@@ -25,7 +25,7 @@ var machineSettings = map[string]string{
 	"vm/panic_on_oom":           "0",
 }
 
-// Dirs are the directories of the machine that the node uses.
+// Dirs are the directories and the cgroup of the machine that the node uses.
 type Dirs struct {
 	// Root becomes the node's root.
 	Root string
@@ -33,6 +33,9 @@ type Dirs struct {
 	Kube, DNS string
 	// Containers and Registry outlive the node.
 	Containers, Registry string
+	// Cgroup is the cgroup, at the root of each hierarchy, that the pods'
+	// cgroups are made in.
+	Cgroup string
 }
 
 // enterRoot makes dirs.Root the root of this mount namespace.

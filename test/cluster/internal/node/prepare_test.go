@@ -20,7 +20,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("ProgramsFindTheirFiles", func(t *testing.T) {
-		for _, p := range programs() {
+		for _, p := range programs("c") {
 			for _, arg := range p.argv[1:] {
 				if !strings.HasPrefix(arg, "/etc/") {
 					continue

@@ -14,7 +14,7 @@ const (
 	etcdURL = "http://127.0.0.1:2379"
 )
 
-func programs() []program {
+func programs(cgroup string) []program {
 	return []program{
 		{name: "registry", early: true, argv: []string{"/usr/bin/docker-registry", "serve", "/etc/registry/open.yml"}},
 		{name: "private-registry", early: true, argv: []string{"/usr/bin/docker-registry", "serve", "/etc/registry/private.yml"}},
@@ -23,7 +23,7 @@ func programs() []program {
 		{name: "kube-apiserver", early: true, argv: apiserver()},
 		{name: "kube-controller-manager", argv: controllerManager()},
 		{name: "kube-scheduler", argv: scheduler()},
-		{name: "kubelet", argv: kubelet()},
+		{name: "kubelet", argv: kubelet(cgroup)},
 		{name: "kube-proxy", argv: proxy()},
 		{name: "coredns", argv: []string{"/opt/dns/coredns", "-conf", "/etc/coredns/Corefile"}},
 	}
@@ -85,10 +85,10 @@ func scheduler() []string {
 	}
 }
 
-func kubelet() []string {
+func kubelet(cgroup string) []string {
 	return []string{
 		"/opt/kube/kubelet", "--config", etc + "kubelet.yaml", "--kubeconfig", etc + "kubelet.conf",
-		"--hostname-override", Name, "--node-ip", Address,
+		"--hostname-override", Name, "--node-ip", Address, "--cgroup-root", "/" + cgroup,
 	}
 }
 

@@ -49,7 +49,7 @@ func Run(dirs Dirs) error {
 	if err := os.Setenv("HOME", "/root"); err != nil {
 		return err
 	}
-	s := newSupervisor("/"+LogDir, os.Stdout, programs())
+	s := newSupervisor("/"+LogDir, os.Stdout, programs(dirs.Cgroup))
 	go s.bury()
 	control, err := net.Listen("unix", "/"+ControlSocket)
 	if err != nil {
@@ -58,7 +58,7 @@ func Run(dirs Dirs) error {
 	if err := setNetworkUp(s); err != nil {
 		return err
 	}
-	go s.bringUp()
+	go s.bringUp(programs(dirs.Cgroup))
 	return http.Serve(control, s.handler())
 }
 
@@ -79,14 +79,14 @@ func setNetworkUp(s *supervisor) error {
 }
 
 // bringUp starts the programs, those that need the apiserver when it answers.
-func (s *supervisor) bringUp() {
-	for _, p := range programs() {
+func (s *supervisor) bringUp(all []program) {
+	for _, p := range all {
 		if p.early {
 			s.startOrSay(p.name)
 		}
 	}
 	waitForAPIServer(s.out)
-	for _, p := range programs() {
+	for _, p := range all {
 		if !p.early {
 			s.startOrSay(p.name)
 		}
