@@ -147,13 +147,12 @@ func (c *Cluster) push(ctx context.Context, name string, spec pack.Spec) (string
 // pushImage pushes to the open registry and returns the reference, with the
 // digest, that pods use.
 func (c *Cluster) pushImage(ctx context.Context, name string, img v1.Image) (string, error) {
-	ref, err := pack.PushImage(ctx, registryHere+"/"+name, img)
+	digest, err := c.pushTo(ctx, registryHere, node.Registry, name, img)
 	if err != nil {
 		return "", err
 	}
-	_, digest, _ := strings.Cut(ref, "@")
-	c.pushed[node.Registry+"/"+name] = digest
-	return strings.Replace(ref, registryHere, node.Registry, 1), nil
+	repository, _, _ := strings.Cut(name, ":")
+	return node.Registry + "/" + repository + "@" + digest, nil
 }
 
 func (c *Cluster) pushPrivateImage(ctx context.Context, name string, img v1.Image) error {
@@ -162,8 +161,20 @@ func (c *Cluster) pushPrivateImage(ctx context.Context, name string, img v1.Imag
 		return err
 	}
 	auth := remote.WithAuth(&authn.Basic{Username: login.User, Password: login.Password})
-	_, err = pack.PushImage(ctx, privateRegistryHere+"/"+name, img, auth)
+	_, err = c.pushTo(ctx, privateRegistryHere, node.PrivateRegistry, name, img, auth)
 	return err
+}
+
+// pushTo pushes to a registry that is at an address here and has a name in the
+// cluster, and returns the image's digest.
+func (c *Cluster) pushTo(ctx context.Context, here, there, name string, img v1.Image, opts ...remote.Option) (string, error) {
+	ref, err := pack.PushImage(ctx, here+"/"+name, img, opts...)
+	if err != nil {
+		return "", err
+	}
+	_, digest, _ := strings.Cut(ref, "@")
+	c.pushed[there+"/"+name] = digest
+	return digest, nil
 }
 
 func (c *Cluster) apply(ctx context.Context, p parts, content []byte) error {
