@@ -480,7 +480,8 @@ type NetworkSpec struct {
 // RunRetention says which runs are kept.
 type RunRetention struct {
 	// count is how many runs of one CustomNBImage or Meteor are kept, from 0
-	// to 100. The run that the status is about is always kept.
+	// to 100. Without it, their number does not matter. The run that the status
+	// is about is always kept.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100

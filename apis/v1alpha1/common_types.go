@@ -93,4 +93,3 @@ const (
 	BuildFailed    BuildResult = "Failed"
 	BuildCancelled BuildResult = "Cancelled"
 )
-
