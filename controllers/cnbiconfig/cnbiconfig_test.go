@@ -1,0 +1,319 @@
+package cnbiconfig_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
+)
+
+func TestDefaultIsMadeAtStart(t *testing.T) {
+	fresh(t)
+	_, stop := startManager(t)
+	c := configIs(t, "the default is made", condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	if c.Spec.Namespaces.Mode != v1alpha1.NamespacesOnDemand || c.Spec.ManagementState != v1alpha1.StateManaged {
+		t.Errorf("the API's defaults are not there: %+v", c.Spec)
+	}
+	if err := env.Client.Delete(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Steady(t, "what an admin deletes stays away", quiet, absent(fixture.Config().Obj()))
+	stop()
+	startManager(t)
+	configIs(t, "the next start makes it again", condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+}
+
+func TestOnDemand(t *testing.T) {
+	fresh(t)
+	used, unused := env.Namespace(t), env.Namespace(t)
+	requests, stop := startManager(t)
+	configIs(t, "all is well without objects", counted(0, 0, 0))
+	if err := empty(used)(); err != nil {
+		t.Error(err)
+	}
+	requests.Reset()
+	newImage(t, used)
+	testenv.Eventually(t, "the namespace is installed", installed(used, "r10"))
+	c := configIs(t, "it is counted", counted(1, 0, 0))
+	if c.Status.Revision != "r10" || c.Status.Offers.Tekton != v1alpha1.OfferAvailable || c.Status.ObservedGeneration != c.Generation {
+		t.Errorf("status: %+v", c.Status)
+	}
+	if err := empty(unused)(); err != nil {
+		t.Errorf("another namespace was touched: %v", err)
+	}
+	if n := len(requests.Writes()); n != 6 {
+		t.Errorf("five objects and one status were to be written, not %v", requests.Writes())
+	}
+
+	requests.Reset()
+	create(t, fixture.Import(used, "another", "registry.example.com/a/b:2").Obj())
+	testenv.Steady(t, "a second object causes no write", quiet, nothingWritten(requests))
+
+	stop()
+	requests, _ = startManager(t)
+	testenv.Steady(t, "a restart causes no write", quiet, nothingWritten(requests))
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	fresh(t)
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	startManager(t)
+	testenv.Eventually(t, "the namespace is installed", installed(ns, "r10"))
+
+	cases := map[string]struct {
+		reason string
+		harm   func(client.Object) error
+		object *metav1.PartialObjectMetadata
+	}{
+		"DeletedPipeline": {
+			reason: "what is deleted comes back", object: named(capabilities.Pipeline, ns, pipeline),
+			harm: func(o client.Object) error { return env.Client.Delete(t.Context(), o) },
+		},
+		"StrippedTask": {
+			reason: "an object of ours whose labels were taken off gets them again", object: named(capabilities.Task, ns, task),
+			harm: func(o client.Object) error {
+				return env.Client.Patch(t.Context(), o, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":null}}`)))
+			},
+		},
+		"StrippedRevision": {
+			reason: "a wrong revision is applied over", object: named(corev1.SchemeGroupVersion.WithKind("ServiceAccount"), ns, account),
+			harm: func(o client.Object) error {
+				return env.Client.Patch(t.Context(), o, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"meteor.zone/revision":"x"}}}`)))
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if err := tc.harm(tc.object); err != nil {
+				t.Fatal(err)
+			}
+			testenv.Eventually(t, tc.reason, installed(ns, "r10"))
+		})
+	}
+}
+
+func TestForeignObjectIsNotTouched(t *testing.T) {
+	fresh(t)
+	good, bad := env.Namespace(t), env.Namespace(t)
+	foreign := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: bad, Name: account}}
+	create(t, foreign)
+	newImage(t, good)
+	newImage(t, bad)
+	startManager(t)
+
+	c := configIs(t, "the other namespace is installed, this one is named", counted(1, 0, 1))
+	msg, ok := failing(c, bad)
+	if want := `ServiceAccount "meteor-pipeline" exists and is not the operator's: rename or remove it`; !ok || msg != want {
+		t.Errorf("want %q, got %q", want, msg)
+	}
+	if err := condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNamespacesFailing)(c); err != nil {
+		t.Error(err)
+	}
+	if err := empty(bad)(); err != nil {
+		t.Errorf("nothing is installed beside it: %v", err)
+	}
+	got := &corev1.ServiceAccount{}
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(foreign), got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(foreign.ResourceVersion, got.ResourceVersion); diff != "" {
+		t.Errorf("the foreign object was written to: %s", diff)
+	}
+
+	if err := env.Client.Delete(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "it goes on by itself", installed(bad, "r10"))
+	configIs(t, "all is well", counted(2, 0, 0))
+}
+
+func TestTektonComesAndGoes(t *testing.T) {
+	fresh(t)
+	env.RemoveTekton(t)
+	t.Cleanup(func() { env.InstallTekton(t) })
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	requests, _ := startManager(t)
+	for range 2 {
+		c := configIs(t, "the absence is told", condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTektonUnavailable))
+		for _, check := range []func(*v1alpha1.CNBiConfig) error{
+			counted(0, 1, 0),
+			condition(v1alpha1.ConditionTektonAvailable, metav1.ConditionFalse, v1alpha1.ReasonTektonUnavailable),
+		} {
+			if err := check(c); err != nil {
+				t.Error(err)
+			}
+		}
+		requests.Reset()
+		testenv.Steady(t, "nothing is written meanwhile", quiet, nothingWritten(requests))
+		env.InstallTekton(t)
+		testenv.Eventually(t, "it goes on by itself", installed(ns, "r10"))
+		configIs(t, "all is well", counted(1, 0, 0))
+		env.RemoveTekton(t)
+	}
+}
+
+func TestImageStreamsAreNoticed(t *testing.T) {
+	fresh(t)
+	env.InstallImageStreams(t)
+	t.Cleanup(func() { env.RemoveImageStreams(t) })
+	create(t, fixture.Config().Edit(func(c *v1alpha1.CNBiConfig) { c.Spec.Publish.ImageStreams = v1alpha1.ImageStreamsAlways }).Obj())
+	startManager(t)
+	configIs(t, "they are there", condition(v1alpha1.ConditionImageStreamsAvailable, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	env.RemoveImageStreams(t)
+	configIs(t, "they are gone and wanted", condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonImageStreamsUnavailable))
+}
+
+func TestNewRevisionIsRolledOut(t *testing.T) {
+	fresh(t)
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	startManager(t)
+	testenv.Eventually(t, "the namespace is installed", installed(ns, "r10"))
+	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.Images.Builder = "registry.example.com/builder:2" })
+	testenv.Eventually(t, "the new revision is there", installed(ns, "r30"))
+	configIs(t, "the status says so", func(c *v1alpha1.CNBiConfig) error {
+		if c.Status.Revision != "r30" || c.Status.ObservedGeneration != c.Generation {
+			return errors.New("not yet")
+		}
+		return counted(1, 0, 0)(c)
+	})
+}
+
+func TestReplacedConfigTakesOver(t *testing.T) {
+	fresh(t)
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	startManager(t)
+	testenv.Eventually(t, "the namespace is installed", installed(ns, "r10"))
+	if err := env.Client.Delete(t.Context(), fixture.Config().Obj()); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "it is gone", absent(fixture.Config().Obj()))
+	create(t, fixture.Config().Obj())
+	testenv.Eventually(t, "everything belongs to the new one", installed(ns, "r10"))
+}
+
+func TestModes(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		edit   func(used, labelled string) func(*v1alpha1.CNBiConfig)
+		// used and labelled tell which of the two namespaces is installed.
+		used, labelled bool
+	}{
+		"Selected": {
+			reason:   "labels decide",
+			labelled: true,
+			edit: func(string, string) func(*v1alpha1.CNBiConfig) {
+				return func(c *v1alpha1.CNBiConfig) {
+					c.Spec.Namespaces = v1alpha1.NamespacesSpec{
+						Mode: v1alpha1.NamespacesSelected, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"notebooks": "yes"}},
+					}
+				}
+			},
+		},
+		"All": {
+			reason: "all namespaces get them", used: true, labelled: true,
+			edit: func(string, string) func(*v1alpha1.CNBiConfig) {
+				return func(c *v1alpha1.CNBiConfig) { c.Spec.Namespaces.Mode = v1alpha1.NamespacesAll }
+			},
+		},
+		"Excluded": {
+			reason: "an excluded namespace never gets them", labelled: true,
+			edit: func(used, _ string) func(*v1alpha1.CNBiConfig) {
+				return func(c *v1alpha1.CNBiConfig) {
+					c.Spec.Namespaces = v1alpha1.NamespacesSpec{Mode: v1alpha1.NamespacesAll, Exclude: []string{used[:len(used)-1] + "*"}}
+				}
+			},
+		},
+		"Unmanaged": {
+			reason: "nothing is touched",
+			edit: func(string, string) func(*v1alpha1.CNBiConfig) {
+				return func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateUnmanaged }
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			fresh(t)
+			used, marked := env.Namespace(t), env.Namespace(t)
+			newImage(t, used)
+			create(t, fixture.Config().Edit(tc.edit(used, marked)).Obj())
+			startManager(t)
+			labelled(t, marked, "notebooks", "yes")
+			for ns, want := range map[string]bool{used: tc.used, marked: tc.labelled} {
+				if want {
+					testenv.Eventually(t, tc.reason, installed(ns, "r10"))
+					continue
+				}
+				testenv.Steady(t, tc.reason, quiet, empty(ns))
+			}
+		})
+	}
+}
+
+func TestRemoved(t *testing.T) {
+	fresh(t)
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	requests, _ := startManager(t)
+	testenv.Eventually(t, "the namespace is installed", installed(ns, "r10"))
+	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved })
+	testenv.Eventually(t, "everything is taken away", empty(ns))
+	c := configIs(t, "the status says so", condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	if err := condition(v1alpha1.ConditionNamespacesReady, metav1.ConditionUnknown, v1alpha1.ReasonUnmanaged)(c); err != nil {
+		t.Error(err)
+	}
+	requests.Reset()
+	testenv.Steady(t, "and it stays so", quiet, nothingWritten(requests))
+	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateManaged })
+	testenv.Eventually(t, "it comes back when asked for", installed(ns, "r10"))
+}
+
+func TestTerminatingNamespaceIsLeftAlone(t *testing.T) {
+	fresh(t)
+	ns := env.Namespace(t)
+	newImage(t, ns)
+	if err := env.Client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, fixture.Config().Obj())
+	requests, _ := startManager(t)
+	configIs(t, "it does not count", counted(0, 0, 0))
+	requests.Reset()
+	testenv.Steady(t, "nothing is written", quiet, nothingWritten(requests))
+	if err := empty(ns)(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOnlyWatchedNamespaces(t *testing.T) {
+	fresh(t)
+	watched, other, third := env.Namespace(t), env.Namespace(t), env.Namespace(t)
+	newImage(t, watched)
+	newImage(t, other)
+	startManager(t, watched, third)
+	testenv.Eventually(t, "the watched namespace is installed", installed(watched, "r10"))
+	configIs(t, "it alone counts", counted(1, 0, 0))
+	if err := empty(other)(); err != nil {
+		t.Error(err)
+	}
+}
+
+func named(gvk schema.GroupVersionKind, namespace, name string) *metav1.PartialObjectMetadata {
+	m := install.MetadataOf(gvk)
+	m.Namespace, m.Name = namespace, name
+	return m
+}
