@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,6 +89,24 @@ func TestDoubtfulApplies(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestLargestPackageListApplies has the apiserver evaluate the costliest rules
+// on as much as the bounds let through.
+func TestLargestPackageListApplies(t *testing.T) {
+	const marker = `; python_version in "3.8 3.9 3.10 3.11" and sys_platform not in "win32 darwin"`
+	image := &v1alpha1.CustomNBImage{
+		ObjectMeta: metav1.ObjectMeta{Name: "largest", Namespace: "default"},
+		Spec:       v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypePackageList, BuilderImage: "python"},
+	}
+	for i := range 256 {
+		requirement := fmt.Sprintf("package-%d[a,b]>=1.0,<2,!=1.", i)
+		requirement += strings.Repeat("0", 256-len(requirement)-len(marker)) + marker
+		image.Spec.PackageVersions = append(image.Spec.PackageVersions, requirement)
+	}
+	if err := k8s.Create(context.Background(), image, client.DryRunAll); err != nil {
+		t.Errorf("the apiserver refuses it: %v", complaints(err))
 	}
 }
 

@@ -9,14 +9,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 )
 
-// k8s talks to the kube-apiserver that TestMain started.
-var k8s client.Client
+// k8s and tables talk to the kube-apiserver that TestMain started; tables asks
+// for what a client of types cannot have.
+var (
+	k8s    client.Client
+	tables *rest.RESTClient
+)
 
 // root is the repository's folder as seen from this package.
 var root = filepath.Join("..", "..")
@@ -51,6 +56,12 @@ func run(m *testing.M) (code int, err error) {
 	k8s, err = client.New(cfg, client.Options{Scheme: newScheme()})
 	if err != nil {
 		return 0, fmt.Errorf("cannot make a client: %w", err)
+	}
+	cfg.GroupVersion = &v1alpha1.GroupVersion
+	cfg.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
+	tables, err = rest.RESTClientFor(cfg)
+	if err != nil {
+		return 0, fmt.Errorf("cannot make a client for tables: %w", err)
 	}
 	return m.Run(), nil
 }
