@@ -2,8 +2,12 @@ package lifecycle
 
 import (
 	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -86,6 +90,44 @@ func TestInfo(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what is written is read: -want, +got:\n%s", diff)
+	}
+}
+
+func TestCommandsWithoutCluster(t *testing.T) {
+	c := New(t.TempDir(), "", io.Discard)
+	cases := map[string]struct {
+		reason string
+		run    func() error
+		want   error
+	}{
+		"Status": {reason: "The status of no cluster is an error.", run: func() error { return c.Status(t.Context()) }, want: cluster.ErrNotUp},
+		"Start":  {reason: "Nothing can be started in no cluster.", run: func() error { return c.Start(t.Context(), "registry") }, want: cluster.ErrNotUp},
+		"Stop":   {reason: "Nothing can be stopped in no cluster.", run: func() error { return c.Stop(t.Context(), "registry") }, want: cluster.ErrNotUp},
+		"Enter":  {reason: "No cluster can be entered.", run: func() error { _, err := c.Enter(nil); return err }, want: cluster.ErrNotUp},
+		"Log":    {reason: "No cluster has logs.", run: func() error { _, err := c.Log("kubelet"); return err }, want: fs.ErrNotExist},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			if err := tc.run(); !errors.Is(err, tc.want) {
+				t.Errorf("%s\ngot %v, want %v", tc.reason, err, tc.want)
+			}
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("%s\nit took %s to say so", tc.reason, took)
+			}
+		})
+	}
+}
+
+func TestRoutesStartAtLoopback(t *testing.T) {
+	for _, route := range routes() {
+		from, err := netip.ParseAddrPort(route.From)
+		if err != nil || !from.Addr().IsLoopback() {
+			t.Errorf("the machine reaches the cluster through loopback only, not through %s", route.From)
+		}
+		if _, err := netip.ParseAddrPort(route.To); err != nil {
+			t.Errorf("a name would be asked for outside: %v", err)
+		}
 	}
 }
 
