@@ -166,15 +166,17 @@ func (e *Env) RemoveImageStreams(t *testing.T) { t.Helper(); e.remove(t, e.image
 
 func (e *Env) install(t *testing.T, crds []*apiextensionsv1.CustomResourceDefinition) {
 	t.Helper()
+	// A test's context has ended when its clean-ups run.
+	ctx := context.Background()
 	for _, crd := range crds {
-		if err := e.Client.Create(t.Context(), crd.DeepCopy()); err != nil && !apierrors.IsAlreadyExists(err) {
+		if err := e.Client.Create(ctx, crd.DeepCopy()); err != nil && !apierrors.IsAlreadyExists(err) {
 			t.Fatalf("cannot install %s: %v", crd.Name, err)
 		}
 	}
 	for _, crd := range crds {
 		Eventually(t, crd.Name+" is served", func() error {
 			now := &apiextensionsv1.CustomResourceDefinition{}
-			if err := e.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), now); err != nil {
+			if err := e.Client.Get(ctx, client.ObjectKeyFromObject(crd), now); err != nil {
 				return err
 			}
 			for _, c := range now.Status.Conditions {
@@ -189,7 +191,6 @@ func (e *Env) install(t *testing.T, crds []*apiextensionsv1.CustomResourceDefini
 
 func (e *Env) remove(t *testing.T, crds []*apiextensionsv1.CustomResourceDefinition) {
 	t.Helper()
-	// A test's context has ended when its clean-ups run.
 	ctx := context.Background()
 	for _, crd := range crds {
 		if err := e.Client.Delete(ctx, crd.DeepCopy()); client.IgnoreNotFound(err) != nil {
