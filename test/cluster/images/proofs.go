@@ -28,8 +28,8 @@ func withTrial(ctx context.Context, b *bench, user int, f func(*trial) error) er
 	if err != nil {
 		return err
 	}
-	defer t.stop()
-	return f(t)
+	err = f(t)
+	return errors.Join(err, t.stop())
 }
 
 func answers(ctx context.Context, b *bench, user int, paths ...string) error {
@@ -85,7 +85,7 @@ func fails(ctx context.Context, t *trial, within time.Duration) (string, error) 
 		return "", fmt.Errorf("it still runs after %s: %s", within, t.output)
 	case <-t.done:
 	}
-	if t.cmd.ProcessState.Success() {
+	if t.waited == nil {
 		return "", fmt.Errorf("it ended without an error: %s", t.output)
 	}
 	return t.output.String(), nil

@@ -42,6 +42,7 @@ type trial struct {
 	cmd    *exec.Cmd
 	output *lastOutput
 	done   chan struct{} // closed when the command has ended
+	waited error         // how it ended, to be read after done
 	begin  time.Time
 }
 
@@ -63,14 +64,13 @@ func (b *bench) run(ctx context.Context, user int, stdin io.Reader, argv ...stri
 	t.cmd.Env = append(b.environment(), "LOWER="+b.lower)
 	t.cmd.Stdin, t.cmd.Stdout, t.cmd.Stderr = stdin, t.output, t.output
 	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	t.cmd.WaitDelay = 5 * time.Second
 	n.do(func() { err = t.cmd.Start() }) // the thread's network is inherited
 	if err != nil {
 		n.close()
 		return nil, fmt.Errorf("cannot start %q: %w", argv, err)
 	}
 	go func() {
-		_ = t.cmd.Wait() // how it ended is asked of ProcessState
+		t.waited = t.cmd.Wait()
 		close(t.done)
 	}()
 	return t, nil
@@ -97,20 +97,27 @@ func (b *bench) output(ctx context.Context, stdin string, argv ...string) (strin
 	if err != nil {
 		return "", err
 	}
-	defer t.stop()
 	<-t.done
 	text := strings.TrimSpace(t.output.String())
-	if code := t.cmd.ProcessState.ExitCode(); code != 0 {
-		return text, fmt.Errorf("%q exited %d: %s", argv[0], code, text)
+	if err := t.stop(); err != nil {
+		return text, err
+	}
+	if t.waited != nil {
+		return text, fmt.Errorf("%q failed: %w: %s", argv[0], t.waited, text)
 	}
 	return text, nil
 }
 
 // stop ends the command and all that it started.
-func (t *trial) stop() {
+func (t *trial) stop() error {
 	_ = t.cmd.Process.Kill() // it may have ended already
-	<-t.done
 	t.net.close()
+	select {
+	case <-t.done: // nobody holds its output any more
+		return nil
+	case <-time.After(10 * time.Second):
+		return errors.New("some of its processes live on after it was killed")
+	}
 }
 
 func (t *trial) ended() bool {

@@ -1,5 +1,8 @@
 # Runs a command of an image much as the kubelet does: as process 1 with a
 # writable layer, /proc, /dev, and an empty volume over the notebook's home.
+# This script is process 1 of a namespace around that one. It stays root's: a
+# process that changes its user is no longer told to end with its parent, so the
+# command alone would outlive a caller that is killed.
 # Arguments: scratch directory, user, working directory, command. $LOWER, the
 # image's layers, is meant relative to the current directory.
 set -eu
@@ -10,7 +13,6 @@ mount -t tmpfs -o mode=0755 tmpfs "$scratch"
 mkdir "$scratch/upper" "$scratch/overlay" "$scratch/root"
 root="$scratch/root"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$scratch/upper,workdir=$scratch/overlay" overlay "$root"
-mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
 for node in null zero full random urandom tty; do
 	: > "$root/dev/$node"
@@ -27,4 +29,5 @@ unshare=$(command -v unshare)
 setpriv=$(command -v setpriv)
 PATH=$IMAGE_PATH
 unset LOWER IMAGE_PATH
-exec "$setpriv" --no-new-privs "$unshare" --root="$root" --wd="$workdir" --setuid "$user" --setgid 0 -- "$@"
+exec "$unshare" --pid --fork --mount-proc="$root/proc" \
+	"$setpriv" --no-new-privs "$unshare" --root="$root" --wd="$workdir" --setuid "$user" --setgid 0 -- "$@"
