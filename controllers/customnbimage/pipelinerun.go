@@ -68,23 +68,33 @@ func importParams(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) 
 	image := string(obj.Spec.FromImage)
 	policy := policyOf(config)
 	values := []struct{ name, value string }{
-		{"name", obj.DisplayName()},
-		{"creator", obj.Creator()},
-		{"description", obj.Description()},
+		{"name", paramText(obj.DisplayName())},
+		{"creator", paramText(obj.Creator())},
+		{"description", paramText(obj.Description())},
 		{"baseImage", image},
-		{"pullSecret", secretName(obj.Spec.ImagePullSecret)},
 		{"insecure", strconv.FormatBool(insecure(config, image))},
 		{"nbPrefix", "/notebook/" + obj.Namespace + "/" + obj.Name},
 		{"minimumPython", policy.MinimumPython},
 		{"startupTimeout", startupTimeout(config).String()},
 		{"warnings", strings.Join(config.Validation.Warnings(), ",")},
 	}
+	if secret := secretName(obj.Spec.ImagePullSecret); secret != "" {
+		// Without one the pipeline's own default stands: a name that no Secret has. A volume takes no empty name.
+		values = append(values, struct{ name, value string }{"pullSecret", secret})
+	}
 	params := make(tektonv1.Params, 0, len(values))
 	for _, v := range values {
+		if v.value == "" {
+			continue // the pipeline's own default
+		}
 		params = append(params, tektonv1.Param{Name: v.name, Value: *tektonv1.NewStructuredValues(v.value)})
 	}
 	return params
 }
+
+// paramText keeps Tekton from taking a person's text for one of its own expressions, with which it would refuse the run.
+// The run's annotations have the text as it is.
+func paramText(s string) string { return strings.ReplaceAll(s, "$(", "$ (") }
 
 // podTemplate is that of the build's pods: no token of the service account, no user but a random one of group 0, as on
 // OpenShift. There the platform chooses the user, and refuses any that is named here.
