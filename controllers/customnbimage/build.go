@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,23 +61,32 @@ func inputsHash(obj *v1alpha1.CustomNBImage) string {
 }
 
 // newBuild names the build that the object asks for now. Its ID is the inputs' hash, with the generation behind it where
-// an edit that changes no input follows a failure: who edits a failed object wants it tried again.
+// the same inputs are to be built once more: an edit that changes no input follows a failure, since who edits a failed
+// object wants it tried again; or an edit goes back to what was asked for before.
 func newBuild(obj *v1alpha1.CustomNBImage) build {
 	hash, current := inputsHash(obj), obj.Status.BuildID
+	again := hash + "-" + strconv.FormatInt(obj.Generation, 10)
 	switch {
 	case current == "":
 		return build{id: hash, attempt: 1, cause: v1alpha1.CauseCreated}
-	case current != hash && !strings.HasPrefix(current, hash+"-"):
-		if rebuild := obj.Annotations[v1alpha1.AnnotationRebuild]; rebuild != obj.Status.LastRebuild {
-			return build{id: hash, attempt: 1, cause: v1alpha1.CauseRebuild}
+	case !sameInputs(current, hash):
+		b := build{id: hash, attempt: 1, cause: v1alpha1.CauseSpecChanged}
+		if slices.ContainsFunc(obj.Status.Builds, func(r v1alpha1.BuildRecord) bool { return sameInputs(r.ID, hash) }) {
+			b.id = again
 		}
-		return build{id: hash, attempt: 1, cause: v1alpha1.CauseSpecChanged}
+		if obj.Annotations[v1alpha1.AnnotationRebuild] != obj.Status.LastRebuild {
+			b.cause = v1alpha1.CauseRebuild
+		}
+		return b
 	case failed(obj) && obj.Status.ObservedGeneration < obj.Generation:
-		return build{id: hash + "-" + strconv.FormatInt(obj.Generation, 10), attempt: 1, cause: v1alpha1.CauseSpecChanged}
+		return build{id: again, attempt: 1, cause: v1alpha1.CauseSpecChanged}
 	default:
 		return build{id: current, attempt: obj.Status.Retries + 1, cause: lastCause(obj)}
 	}
 }
+
+// sameInputs tells whether the build of the given ID has the inputs of the given hash.
+func sameInputs(id, hash string) bool { return id == hash || strings.HasPrefix(id, hash+"-") }
 
 // lastCause is the cause of the build that the status tells about.
 func lastCause(obj *v1alpha1.CustomNBImage) v1alpha1.BuildCause {

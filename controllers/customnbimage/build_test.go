@@ -50,6 +50,16 @@ func TestNewBuild(t *testing.T) {
 			reason: "another image is another build", obj: ended(v1alpha1.BuildSucceeded), want: v1alpha1.CauseSpecChanged,
 			edit: func(o *v1alpha1.CustomNBImage) { o.Spec.FromImage, o.Generation = "other:1", 2 },
 		},
+		"BackAgain": {
+			reason: "what was asked for before an edit is built anew: its old run is not what comes of it", want: v1alpha1.CauseSpecChanged,
+			obj: func() *v1alpha1.CustomNBImage {
+				o := ended(v1alpha1.BuildCancelled)
+				o.Status.BuildID = "another"
+				o.Status.Builds = append([]v1alpha1.BuildRecord{{ID: "another"}}, o.Status.Builds...)
+				return o
+			}(),
+			edit: func(o *v1alpha1.CustomNBImage) { o.Generation = 3 },
+		},
 		"Rebuild": {
 			reason: "a new value of the annotation is a new build", obj: ended(v1alpha1.BuildSucceeded), want: v1alpha1.CauseRebuild,
 			edit: func(o *v1alpha1.CustomNBImage) { o.Annotations = map[string]string{v1alpha1.AnnotationRebuild: "now"} },

@@ -3,6 +3,8 @@ package customnbimage
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -120,7 +122,7 @@ func reported(name string, task *tektonv1.TaskRun) (problem, bool) {
 	if name == taskValidate && f.Reason != failure.ValidationFailed {
 		return problem{}, false
 	}
-	return problem{reason: string(f.Reason), message: f.Message}, true
+	return problem{reason: string(f.Reason), message: sentence(f.Message)}, true
 }
 
 func classifyCancelled(c *apis.Condition) problem {
@@ -192,10 +194,17 @@ func probeEndedBefore(task *tektonv1.TaskRun, sidecar *corev1.ContainerStateTerm
 
 func outOfMemory(t *corev1.ContainerStateTerminated) bool { return t.Reason == "OOMKilled" }
 
+// sentence makes another's words a message in the style of ours: capital first, no period.
+func sentence(s string) string {
+	s = strings.TrimRight(strings.TrimSpace(s), ".")
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
 // oneLine folds white space and bounds the length, so that a message fits a condition and a terminal.
 func oneLine(s string) string {
 	const limit = 512
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.TrimRight(strings.Join(strings.Fields(s), " "), ".")
 	if len(s) > limit {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}

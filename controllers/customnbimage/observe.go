@@ -73,10 +73,14 @@ func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun) {
 	task := tasks[taskValidate]
 	if f := notebookDeath(task); f != nil && stepEnded(task, stepLook) {
 		o.finished, o.cancel, o.failure = true, true, f
-		o.completed = time.Time{}
+		o.completed = lastEnd(task)
 		return
 	}
 	o.stuck = stuckMessage(tasks)
+	if o.stage == v1alpha1.StageImporting {
+		// The next stage, which begins a moment later, tells of the image: one write, not two.
+		o.image = ""
+	}
 }
 
 // addChecksOfTheDead does the probe's part when the probe had no end of its own: what the look found, and how the
@@ -149,6 +153,22 @@ func stuckMessage(tasks map[string]*tektonv1.TaskRun) string {
 		}
 	}
 	return ""
+}
+
+// lastEnd is when the last of a TaskRun's containers that have ended did so.
+func lastEnd(task *tektonv1.TaskRun) time.Time {
+	var last time.Time
+	for _, step := range task.Status.Steps {
+		if t := step.Terminated; t != nil && t.FinishedAt.After(last) {
+			last = t.FinishedAt.Time
+		}
+	}
+	for _, sidecar := range task.Status.Sidecars {
+		if t := sidecar.Terminated; t != nil && t.FinishedAt.After(last) {
+			last = t.FinishedAt.Time
+		}
+	}
+	return last
 }
 
 func stepEnded(task *tektonv1.TaskRun, name string) bool {

@@ -74,7 +74,7 @@ func TestObserve(t *testing.T) {
 			run:    failedRun(),
 			tasks: tasks{taskInspect: newTask(corev1.ConditionFalse, "Failed", "step exited 1",
 				"failure", `{"reason":"RegistryUnavailable","message":"connection refused"}`)},
-			want: want{Stage: v1alpha1.StageImporting, Finished: true, Reason: v1alpha1.ReasonRegistryUnavailable, Message: "connection refused", Retry: true},
+			want: want{Stage: v1alpha1.StageImporting, Finished: true, Reason: v1alpha1.ReasonRegistryUnavailable, Message: "Connection refused", Retry: true},
 		},
 		"ForgedFailure": {
 			reason: "in the validation's pod an untrusted step can write results: no reason but the verdict is believed",

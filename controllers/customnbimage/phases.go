@@ -1,6 +1,7 @@
 package customnbimage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,8 +91,9 @@ func (r *Reconciler) untilRetry(s *scope) time.Duration {
 	return s.seen.completed.Add(retryDelay(s.build.attempt)).Sub(r.clock.Now())
 }
 
-// cancelOthers ends the builds that an edit has overtaken.
-func (r *Reconciler) cancelOthers(ctx context.Context, s *scope) error {
+// removeOvertaken ends the builds that an edit has overtaken. Their runs are deleted, not cancelled: who goes back to
+// what was asked for before gets a build, not the end of the one that was broken off.
+func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	if !r.cluster.HasTekton() {
 		return nil
 	}
@@ -101,10 +103,10 @@ func (r *Reconciler) cancelOthers(ctx context.Context, s *scope) error {
 	}
 	for i := range runs {
 		run := &runs[i]
-		if run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone() || run.Spec.Status != "" {
+		if run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone() {
 			continue
 		}
-		if err := r.cancel(ctx, run); err != nil {
+		if err := r.remove(ctx, run); err != nil {
 			return err
 		}
 	}
@@ -192,8 +194,8 @@ func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
 	if !s.obj.Spec.Suspend || s.seen.finished {
 		return nil
 	}
-	if err := r.client.Delete(ctx, run, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot delete the suspended PipelineRun %q: %w", run.Name, err)
+	if err := r.remove(ctx, run); err != nil {
+		return err
 	}
 	s.seen = nil
 	return outcome.Wait(v1alpha1.ReasonSuspended, "No build starts while spec.suspend is true", 0)
@@ -208,6 +210,9 @@ func recordResult(_ context.Context, s *scope) error {
 // ensureStream shows the object's state as an ImageStream: hidden at first, offered when an image has passed.
 func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 	if !s.streams {
+		if s.config.Publish.ImageStreams == v1alpha1.ImageStreamsAlways {
+			s.unpublished = outcome.Wait(v1alpha1.ReasonImageStreamsUnavailable, fmt.Sprintf("The cluster has no ImageStreams, and spec.publish.imageStreams of CNBiConfig %q is Always", v1alpha1.CNBiConfigName), 0)
+		}
 		return nil
 	}
 	stream, err := newImageStream(s.obj, streamFactsOf(s))
@@ -221,7 +226,8 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 	}
 	if err == nil {
 		if !metav1.IsControlledBy(current, s.obj) {
-			return outcome.Wait(v1alpha1.ReasonConflictingObject, fmt.Sprintf("ImageStream %q exists and is not this object's: rename one of the two", s.obj.Name), 0)
+			s.unpublished = outcome.Stall(v1alpha1.ReasonConflictingObject, fmt.Errorf("ImageStream %q exists and is not this object's: rename or remove one of the two", s.obj.Name))
+			return nil
 		}
 		if current.Annotations[annotationApplied] == stream.Annotations[annotationApplied] {
 			return nil
@@ -234,11 +240,11 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 func conclude(_ context.Context, s *scope) error {
 	switch {
 	case s.settled:
-		return settledOutcome(s)
+		return cmp.Or(settledOutcome(s), s.unpublished)
 	case !s.seen.finished:
 		return outcome.Wait(string(s.seen.stage), progressMessage(s), 0)
 	case s.seen.failure == nil:
-		return nil
+		return s.unpublished
 	case s.mayRetry():
 		f := s.seen.failure
 		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, s.build.attempt+1, s.maxAttempts()), s.untilRetry)

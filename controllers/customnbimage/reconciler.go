@@ -67,6 +67,8 @@ type scope struct {
 	quiet bool
 	// streams is true where images are offered by ImageStreams.
 	streams bool
+	// unpublished is why an image that has passed is not offered where it should be, as the outcome that this makes.
+	unpublished error
 	// nextPrune is how long it takes until the next run is too old to be kept, zero when none will be.
 	nextPrune time.Duration
 	// err is what the last phase ended with.
@@ -91,7 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
-		r.readConfig, r.identifyBuild, r.observeRun, r.cancelOthers, r.checkCluster, r.checkSecret, r.ensureRun,
+		r.readConfig, r.identifyBuild, r.observeRun, r.removeOvertaken, r.checkCluster, r.checkSecret, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)
 	err := r.statuses.Apply(ctx, s.before, s.obj)

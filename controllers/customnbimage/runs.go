@@ -39,6 +39,17 @@ func (r *Reconciler) cancel(ctx context.Context, run *tektonv1.PipelineRun) erro
 	return nil
 }
 
+// remove deletes a run, and with it its pods.
+func (r *Reconciler) remove(ctx context.Context, run *tektonv1.PipelineRun) error {
+	if !run.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	if err := r.client.Delete(ctx, run, client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot delete PipelineRun %q: %w", run.Name, err)
+	}
+	return nil
+}
+
 // pruneRuns deletes the runs that are not to be kept, once the build has ended.
 func (r *Reconciler) pruneRuns(ctx context.Context, s *scope) error {
 	ended := s.settled || s.seen.finished && !s.mayRetry()
@@ -51,8 +62,8 @@ func (r *Reconciler) pruneRuns(ctx context.Context, s *scope) error {
 	}
 	outdated, next := outdatedRuns(runs, s.obj.Status.PipelineRunName, s.build.id, &s.config.Retention, r.clock.Now())
 	for i := range outdated {
-		if err := r.client.Delete(ctx, &outdated[i], client.PropagationPolicy(metav1.DeletePropagationBackground)); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("cannot delete the old PipelineRun %q: %w", outdated[i].Name, err)
+		if err := r.remove(ctx, &outdated[i]); err != nil {
+			return err
 		}
 	}
 	s.nextPrune = next

@@ -70,12 +70,20 @@ func recordOf(s *scope) *v1alpha1.BuildRecord {
 	st := &s.obj.Status
 	if len(st.Builds) == 0 || st.Builds[0].ID != s.build.id {
 		started := metav1.NewTime(s.seen.started)
+		closeOvertaken(st.Builds, started)
 		first := v1alpha1.BuildRecord{ID: s.build.id, Cause: s.build.cause, StartTime: &started}
 		st.Builds = append([]v1alpha1.BuildRecord{first}, st.Builds...)
 		st.Builds = st.Builds[:min(len(st.Builds), maxBuilds)]
 	}
 	st.Builds[0].PipelineRunName = s.seen.runName
 	return &st.Builds[0]
+}
+
+// closeOvertaken ends the record of a build that another has overtaken.
+func closeOvertaken(builds []v1alpha1.BuildRecord, at metav1.Time) {
+	if len(builds) > 0 && builds[0].Result == "" {
+		builds[0].Result, builds[0].Reason, builds[0].CompletionTime = v1alpha1.BuildCancelled, v1alpha1.ReasonBuildCancelled, &at
+	}
 }
 
 func setImage(s *scope) {
@@ -198,6 +206,9 @@ func setStatus(s *scope, clk clock.PassiveClock) {
 		return
 	}
 	obj := s.obj
+	if !s.settled && s.seen == nil {
+		obj.Status.Stage, obj.Status.NextRetryTime = "", nil
+	}
 	set := conditions.On(&obj.Status.Conditions, obj.Generation, clk)
 	setSummary(s, set)
 	if !s.settled {
@@ -224,7 +235,7 @@ func setSummary(s *scope, set conditions.Set) {
 	case ok:
 		set.Reconciling(wait.Reason, wait.Message)
 	case s.err != nil:
-		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, s.err.Error())
+		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, sentence(s.err.Error()))
 	default:
 		set.Ready(v1alpha1.ReasonSucceeded, readyMessage(s))
 	}
@@ -282,11 +293,12 @@ func setValidated(s *scope, set conditions.Set) {
 func setPublished(s *scope, set conditions.Set) {
 	kind, st := v1alpha1.ConditionImagePublished, &s.obj.Status
 	switch {
+	case s.unpublished != nil:
+		st.ImageStreamTag = ""
+		set.False(kind, reasonOf(s.unpublished), s.unpublished.Error())
 	case st.Image == "":
 		st.ImageStreamTag = ""
 		set.False(kind, v1alpha1.ReasonPreparing, "No image has passed yet")
-	case s.streams && outcomeIs(s.err, v1alpha1.ReasonConflictingObject):
-		set.False(kind, v1alpha1.ReasonConflictingObject, s.err.Error())
 	case s.streams:
 		source, _, _ := strings.Cut(st.SourceImage, "@")
 		st.ImageStreamTag = s.obj.Name + ":" + tagOf(source)
@@ -300,9 +312,12 @@ func setPublished(s *scope, set conditions.Set) {
 	}
 }
 
-func outcomeIs(err error, reason string) bool {
-	wait, ok := outcome.AsWait(err)
-	return ok && wait.Reason == reason
+func reasonOf(err error) string {
+	if stall, ok := outcome.AsStall(err); ok {
+		return stall.Reason
+	}
+	wait, _ := outcome.AsWait(err)
+	return wait.Reason
 }
 
 // phaseOf follows from the conditions, and from whether there is a build to tell about.

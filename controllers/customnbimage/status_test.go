@@ -68,7 +68,7 @@ func TestSetStatus(t *testing.T) {
 		},
 		"Unexpected": {
 			reason: "an unexpected error is retried and told", err: errors.New("cannot read: timeout"),
-			want: told{Phase: v1alpha1.PhasePending, Ready: v1alpha1.ReasonProgressingWithRetry, Message: "cannot read: timeout", Built: "Unknown", Validated: "Unknown", Published: "False", Working: true, Generation: -1},
+			want: told{Phase: v1alpha1.PhasePending, Ready: v1alpha1.ReasonProgressingWithRetry, Message: "Cannot read: timeout", Built: "Unknown", Validated: "Unknown", Published: "False", Working: true, Generation: -1},
 		},
 		"Importing": {
 			reason: "the stage is in the message", seen: &importing,
