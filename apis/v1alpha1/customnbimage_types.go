@@ -156,10 +156,14 @@ type CustomNBImageSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="timeout is a duration from 1m to 24h, such as 45m or 1h30m"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
-	// resources are what the pods of a build request and are limited to. The
-	// image under validation runs within them too. Without it, they are the
-	// CNBiConfig's spec.build.resources.
+	// resources are what the pods of a build request and are limited to, of
+	// cpu, memory and ephemeral-storage. The image under validation runs within
+	// them too. Without it, they are the CNBiConfig's spec.build.resources.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || size(self.requests) == ['cpu', 'memory', 'ephemeral-storage'].filter(name, name in self.requests).size()",message="resources.requests has a resource other than cpu, memory and ephemeral-storage: remove it",fieldPath=".requests",reason="FieldValueForbidden"
+	// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !['cpu', 'memory', 'ephemeral-storage'].exists(name, name in self.requests && string(self.requests[name]).matches('^-|e|E.'))",message="resources.requests has an amount that is negative or has an exponent: write a number and a unit, as in 500m or 2Gi",fieldPath=".requests",reason="FieldValueInvalid"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || size(self.limits) == ['cpu', 'memory', 'ephemeral-storage'].filter(name, name in self.limits).size()",message="resources.limits has a resource other than cpu, memory and ephemeral-storage: remove it",fieldPath=".limits",reason="FieldValueForbidden"
+	// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !['cpu', 'memory', 'ephemeral-storage'].exists(name, name in self.limits && string(self.limits[name]).matches('^-|e|E.'))",message="resources.limits has an amount that is negative or has an exponent: write a number and a unit, as in 500m or 2Gi",fieldPath=".limits",reason="FieldValueInvalid"
 	// +kubebuilder:validation:XValidation:rule="!has(self.claims)",message="resources.claims is not supported: set requests and limits only",fieldPath=".claims",reason="FieldValueForbidden"
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -70,7 +71,8 @@ func applyFile(t *testing.T, file string) {
 }
 
 // TestDoubtfulApplies creates objects that are good although they do not look
-// it.
+// it, and reads them into the Go types: an object that the apiserver takes and
+// the types do not would end every list of its kind.
 func TestDoubtfulApplies(t *testing.T) {
 	kinds := map[string]struct {
 		file string
@@ -85,7 +87,14 @@ func TestDoubtfulApplies(t *testing.T) {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				obj := tc.object(kind, k.name)
 				if err := k8s.Create(context.Background(), obj, client.DryRunAll, client.FieldValidation("Strict")); err != nil {
-					t.Errorf("the apiserver refuses it: %v", complaints(err))
+					t.Fatalf("the apiserver refuses it: %v", complaints(err))
+				}
+				typed, err := k8s.Scheme().New(obj.GroupVersionKind())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, typed); err != nil {
+					t.Errorf("the Go type does not take it: %v", err)
 				}
 			})
 		}
