@@ -51,7 +51,7 @@ func inputsHash(obj *v1alpha1.CustomNBImage) string {
 		GitRef:             spec.GitRef,
 		PullSecret:         secretName(spec.ImagePullSecret),
 		GitSecret:          secretName(spec.GitSecret),
-		Rebuild:            obj.Annotations[v1alpha1.AnnotationRebuild],
+		Rebuild:            rebuildAsked(obj),
 	})
 	if err != nil {
 		panic(err) // strings always marshal
@@ -74,7 +74,7 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 		if slices.ContainsFunc(obj.Status.Builds, func(r v1alpha1.BuildRecord) bool { return sameInputs(r.ID, hash) }) {
 			b.id = again
 		}
-		if obj.Annotations[v1alpha1.AnnotationRebuild] != obj.Status.LastRebuild {
+		if rebuildAsked(obj) != obj.Status.LastRebuild {
 			b.cause = v1alpha1.CauseRebuild
 		}
 		return b
@@ -83,6 +83,17 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 	default:
 		return build{id: current, attempt: obj.Status.Retries + 1, cause: lastCause(obj)}
 	}
+}
+
+// rebuildAsked is the value of the rebuild annotation, or its hash where it is longer than the status holds.
+func rebuildAsked(obj *v1alpha1.CustomNBImage) string {
+	const limit = 256
+	value := obj.Annotations[v1alpha1.AnnotationRebuild]
+	if len(value) <= limit {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:])
 }
 
 // sameInputs tells whether the build of the given ID has the inputs of the given hash.

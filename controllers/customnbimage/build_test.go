@@ -111,3 +111,15 @@ func TestRetryDelay(t *testing.T) {
 		}
 	}
 }
+
+func TestRebuildAsked(t *testing.T) {
+	obj := newObject()
+	obj.Annotations = map[string]string{v1alpha1.AnnotationRebuild: strings.Repeat("x", 5000)}
+	if got := rebuildAsked(obj); len(got) > 256 {
+		t.Errorf("longer than the status holds: %d", len(got))
+	}
+	obj.Annotations[v1alpha1.AnnotationRebuild] = "2026-01-01"
+	if got := rebuildAsked(obj); got != "2026-01-01" {
+		t.Errorf("a short value stays: %q", got)
+	}
+}

@@ -26,7 +26,7 @@ func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("cannot read the CNBiConfig: %w", err)
 	}
-	s.config = config.Spec
+	s.config, s.configured = config.Spec, err == nil
 	s.openShift = r.cluster.IsOpenShift()
 	s.streams = s.config.Publish.ImageStreams != v1alpha1.ImageStreamsNever && r.cluster.HasImageStreams()
 	return nil
@@ -140,6 +140,9 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 	if left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now()); left > 0 {
 		s.quiet = true
 		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, "Waiting for the pipelines", left)
+	}
+	if !s.configured {
+		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
 	}
 	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipelineImport, s.obj.Namespace, v1alpha1.CNBiConfigName), 0)
 }

@@ -51,6 +51,8 @@ type scope struct {
 	obj    *v1alpha1.CustomNBImage
 	before *v1alpha1.CustomNBImage
 	config v1alpha1.CNBiConfigSpec
+	// configured is false while there is no CNBiConfig.
+	configured bool
 	// openShift is true where the platform chooses the user that a pod runs as.
 	openShift bool
 

@@ -36,7 +36,7 @@ func setResult(s *scope) {
 	st.BuildID, st.PipelineRunName = s.build.id, seen.runName
 	st.Retries = s.build.attempt - 1
 	st.NextRetryTime = nil
-	st.LastRebuild = s.obj.Annotations[v1alpha1.AnnotationRebuild]
+	st.LastRebuild = rebuildAsked(s.obj)
 	record := recordOf(s)
 	st.Stage, st.Validation = "", nil
 	pipeline := v1alpha1.PipelineStatus{Name: pipelineImport, PipelineRunName: seen.runName}
