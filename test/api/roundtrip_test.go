@@ -58,21 +58,7 @@ func TestDefaults(t *testing.T) {
 		"CNBiConfig": {
 			kind: v1alpha1.CNBiConfigKind,
 			name: v1alpha1.CNBiConfigName,
-			want: map[string]any{
-				"spec": map[string]any{
-					"managementState": "Managed",
-					"namespaces":      map[string]any{"mode": "OnDemand"},
-					"registry":        map[string]any{"insecure": "Never"},
-					"validation":      map[string]any{"minimumPython": "3.8", "startupTimeout": "120s"},
-					"build":           map[string]any{"timeout": "1h", "concurrency": int64(10), "retries": int64(5)},
-					"publish":         map[string]any{"imageStreams": "Auto", "referencePolicy": "Source", "scheduledImport": "Disabled"},
-					"retention": map[string]any{
-						"successful": map[string]any{"count": int64(1), "age": "168h"},
-						"failed":     map[string]any{"count": int64(3), "age": "168h"},
-					},
-				},
-				"status": map[string]any{"observedGeneration": int64(-1)},
-			},
+			want: defaultConfig(),
 		},
 	}
 	for name, tc := range tests {
@@ -87,6 +73,25 @@ func TestDefaults(t *testing.T) {
 				t.Errorf("object with its defaults (-want, +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// defaultConfig is the CNBiConfig that nobody has edited.
+func defaultConfig() map[string]any {
+	return map[string]any{
+		"spec": map[string]any{
+			"managementState": "Managed",
+			"namespaces":      map[string]any{"mode": "OnDemand"},
+			"registry":        map[string]any{"insecure": "Never"},
+			"validation":      map[string]any{"minimumPython": "3.8", "startupTimeout": "120s"},
+			"build":           map[string]any{"timeout": "1h", "concurrency": int64(10), "retries": int64(5)},
+			"publish":         map[string]any{"imageStreams": "Auto", "referencePolicy": "Source", "scheduledImport": "Disabled"},
+			"retention": map[string]any{
+				"successful": map[string]any{"count": int64(1), "age": "168h"},
+				"failed":     map[string]any{"count": int64(3), "age": "168h"},
+			},
+		},
+		"status": map[string]any{"observedGeneration": int64(-1)},
 	}
 }
 
