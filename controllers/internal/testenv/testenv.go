@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -38,6 +39,9 @@ import (
 // Patience is how long a test waits for what should happen soon.
 const Patience = 20 * time.Second
 
+// removalPatience is how long a kind may take to go: the API server retries the removal of its objects ever less often.
+const removalPatience = 90 * time.Second
+
 // Env is a kube-apiserver with the operator's own kinds.
 type Env struct {
 	// Config is an admin's.
@@ -52,6 +56,7 @@ type Env struct {
 
 // Main starts a kube-apiserver, runs the package's tests with it, stops it and exits.
 func Main(m *testing.M, into **Env) {
+	ctrl.SetLogger(logr.Discard())
 	e, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -198,12 +203,12 @@ func (e *Env) remove(t *testing.T, crds []*apiextensionsv1.CustomResourceDefinit
 		}
 	}
 	for _, crd := range crds {
-		Eventually(t, crd.Name+" is gone", func() error {
+		within(t, removalPatience, crd.Name+" is gone", func() error {
 			err := e.Client.Get(ctx, client.ObjectKeyFromObject(crd), &apiextensionsv1.CustomResourceDefinition{})
 			if apierrors.IsNotFound(err) {
 				return nil
 			}
-			return fmt.Errorf("still there: %w", err)
+			return errors.Join(errors.New("still there"), err)
 		})
 	}
 }
@@ -297,8 +302,13 @@ func (e *Env) StartManager(t *testing.T, watchNamespaces []string, setup func(co
 // Eventually waits until check succeeds.
 func Eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
+	within(t, Patience, what, check)
+}
+
+func within(t *testing.T, patience time.Duration, what string, check func() error) {
+	t.Helper()
 	var err error
-	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err = check(); err == nil {
 			return
 		}

@@ -1,0 +1,199 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/conditionstest"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
+	"github.com/meteor-zone/meteor-operator/manifests"
+)
+
+var env *testenv.Env
+
+func TestMain(m *testing.M) { testenv.Main(m, &env) }
+
+func startAll(t *testing.T) (*testenv.Requests, *prometheus.Registry, func()) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	requests, stop := env.StartManager(t, nil, func(ctx context.Context, mgr ctrl.Manager) error {
+		return controllers.SetupAll(ctx, mgr, controllers.Options{
+			OperatorImage: "registry.example.com/meteor-operator:1",
+			Registerer:    reg,
+			LookEvery:     200 * time.Millisecond,
+		})
+	})
+	return requests, reg, stop
+}
+
+func ready(obj *v1alpha1.CustomNBImage, reason string) func() error {
+	return func() error {
+		if err := env.Client.Get(context.Background(), client.ObjectKeyFromObject(obj), obj); err != nil {
+			return err
+		}
+		c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady)
+		if c == nil || c.Reason != reason {
+			return fmt.Errorf("not %s: %+v", reason, obj.Status)
+		}
+		return nil
+	}
+}
+
+func runs(namespace string) ([]tektonv1.PipelineRun, error) {
+	list := &tektonv1.PipelineRunList{}
+	err := env.Client.List(context.Background(), list, client.InNamespace(namespace))
+	return list.Items, err
+}
+
+// TestEverythingComesAndGoes has the kinds that the operator can do without come after it, go, and come again.
+func TestEverythingComesAndGoes(t *testing.T) {
+	env.RemoveTekton(t)
+	env.RemoveImageStreams(t)
+	obj := fixture.Import(env.Namespace(t), "image", "registry.example.com/a/b:1").Obj()
+	if err := env.Client.Create(t.Context(), obj); err != nil {
+		t.Fatal(err)
+	}
+	requests, reg, stop := startAll(t)
+	testenv.Eventually(t, "the object says what is missing", ready(obj, v1alpha1.ReasonTektonUnavailable))
+	conditionstest.Check(t, obj)
+	if n, err := testutil.GatherAndCount(reg, "meteor_objects"); err != nil || n == 0 {
+		t.Errorf("objects are counted: %d, %v", n, err)
+	}
+
+	env.InstallTekton(t)
+	t.Cleanup(func() { env.RemoveTekton(t) })
+	testenv.Eventually(t, "the build starts by itself", func() error {
+		items, err := runs(obj.Namespace)
+		if err == nil && len(items) != 1 {
+			err = fmt.Errorf("%d runs", len(items))
+		}
+		return err
+	})
+	testenv.Eventually(t, "the object says so", ready(obj, v1alpha1.ReasonImporting))
+	conditionstest.Check(t, obj)
+
+	env.InstallImageStreams(t)
+	t.Cleanup(func() { env.RemoveImageStreams(t) })
+	config := &v1alpha1.CNBiConfig{}
+	testenv.Eventually(t, "ImageStreams are noticed", func() error {
+		if err := env.Client.Get(t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionTrue(config.Status.Conditions, v1alpha1.ConditionImageStreamsAvailable) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	conditionstest.Check(t, config)
+
+	// What is still being written has ended when two looks in a row see nothing.
+	testenv.Eventually(t, "it is quiet", func() error {
+		requests.Reset()
+		time.Sleep(time.Second)
+		return quiet(requests)
+	})
+	stop()
+	requests, _, _ = startAll(t)
+	testenv.Steady(t, "a restart writes nothing", 3*time.Second, func() error { return quiet(requests) })
+
+	env.RemoveTekton(t)
+	env.RemoveImageStreams(t)
+	testenv.Eventually(t, "Tekton's going is told", func() error {
+		if err := env.Client.Get(t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionFalse(config.Status.Conditions, v1alpha1.ConditionTektonAvailable) {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	env.InstallTekton(t)
+	testenv.Eventually(t, "the object is built again once Tekton is back", func() error {
+		items, err := runs(obj.Namespace)
+		if err == nil && len(items) == 0 {
+			err = errors.New("no run")
+		}
+		return err
+	})
+}
+
+func quiet(r *testenv.Requests) error {
+	if w := r.Writes(); len(w) > 0 {
+		return fmt.Errorf("writes: %v", w)
+	}
+	return nil
+}
+
+func TestImageIsNeeded(t *testing.T) {
+	env.StartManager(t, nil, func(ctx context.Context, mgr ctrl.Manager) error {
+		if err := controllers.SetupAll(ctx, mgr, controllers.Options{Registerer: prometheus.NewRegistry()}); err == nil {
+			return errors.New("an operator that does not know its image must not start")
+		}
+		return nil
+	})
+}
+
+// TestRoleHoldsWhatItHandsOut keeps the manager able to install the pipelines' role: nobody can hand out what they do
+// not hold.
+func TestRoleHoldsWhatItHandsOut(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(data, own); err != nil {
+		t.Fatal(err)
+	}
+	objs, err := manifests.Objects(manifests.Options{BuilderImage: "any"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range objs {
+		if u.GetKind() != "Role" {
+			continue
+		}
+		role := &rbacv1.Role{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			forEach(rule, func(group, resource, verb string) {
+				if !slices.ContainsFunc(own.Rules, func(r rbacv1.PolicyRule) bool {
+					return slices.Contains(r.APIGroups, group) && slices.Contains(r.Resources, resource) && slices.Contains(r.Verbs, verb)
+				}) {
+					t.Errorf("the manager cannot %s %s of %q, which Role %q grants", verb, resource, group, role.Name)
+				}
+			})
+		}
+	}
+}
+
+func forEach(rule rbacv1.PolicyRule, fn func(group, resource, verb string)) {
+	for _, g := range rule.APIGroups {
+		for _, r := range rule.Resources {
+			for _, v := range rule.Verbs {
+				fn(g, r, v)
+			}
+		}
+	}
+}
