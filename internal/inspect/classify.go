@@ -21,7 +21,11 @@ import (
 // classify turns an error of the registry client into a failure that says whose turn it is.
 func (r *request) classify(err error) error {
 	var answer *transport.Error
-	if errors.As(err, &answer) {
+	answered := errors.As(err, &answer)
+	if telling := r.wire.telling(); telling != nil && (!answered || isPing(answer)) {
+		err, answered = telling, false
+	}
+	if answered {
 		return r.classifyAnswer(answer)
 	}
 	var syntax *json.SyntaxError
@@ -42,16 +46,16 @@ func (r *request) classify(err error) error {
 func (r *request) classifyAnswer(answer *transport.Error) error {
 	host := r.ref.Context().RegistryStr()
 	switch code := answer.StatusCode; {
-	case code == http.StatusNotFound && isPing(answer):
-		return failure.New(failure.RegistryUnavailable, "%q answers, but is no registry: it does not know /v2/", host)
-	case code == http.StatusNotFound && has(answer, transport.NameUnknownErrorCode):
-		return failure.New(failure.ImageNotFound, "Image %q was not found: registry %q has no repository %q", r.Image, host, r.ref.Context().RepositoryStr())
-	case code == http.StatusNotFound:
-		return failure.New(failure.ImageNotFound, "Image %q was not found: repository %q has no %q", r.Image, r.ref.Context().Name(), r.ref.Identifier())
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return r.unauthorized(host, code)
 	case code == http.StatusTooManyRequests:
 		return failure.New(failure.RegistryUnavailable, "Registry %q asks to come back later: too many requests", host)
+	case code < http.StatusInternalServerError && isPing(answer):
+		return failure.New(failure.RegistryUnavailable, "%q answers, but is no registry: it gives status %d for /v2/", host, code)
+	case code == http.StatusNotFound && has(answer, transport.NameUnknownErrorCode):
+		return failure.New(failure.ImageNotFound, "Image %q was not found: registry %q has no repository %q", r.Image, host, r.ref.Context().RepositoryStr())
+	case code == http.StatusNotFound:
+		return failure.New(failure.ImageNotFound, "Image %q was not found: repository %q has no %q", r.Image, r.ref.Context().Name(), r.ref.Identifier())
 	case code == http.StatusBadRequest:
 		return failure.New(failure.InvalidReference, "Registry %q does not understand %q: %s", host, r.Image, said(answer))
 	default:
@@ -118,11 +122,10 @@ func tlsHint(err error) string {
 	var wrongHost x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var verification *tls.CertificateVerificationError
-	var header tls.RecordHeaderError
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid), errors.As(err, &verification):
 		return trust
-	case errors.As(err, &header), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case speaksPlainHTTP(err):
 		return "it speaks plain HTTP, which CNBiConfig's registry.insecure allows"
 	}
 	return ""

@@ -53,7 +53,8 @@ func Image(ctx context.Context, opts Options) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
-	r := &request{Options: opts, ref: ref, options: remoteOptions(ctx, opts)}
+	w := newWire(newTransport(opts.Insecure))
+	r := &request{Options: opts, ref: ref, wire: w, options: remoteOptions(ctx, opts, w)}
 	return r.run()
 }
 
@@ -69,19 +70,22 @@ func parse(image string, insecure bool) (name.Reference, error) {
 	return ref, nil
 }
 
-func remoteOptions(ctx context.Context, opts Options) []remote.Option {
-	transport := &http.Transport{
+func newTransport(insecure bool) *http.Transport {
+	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: 20 * time.Second,
 		ForceAttemptHTTP2:     true,
 		//nolint:gosec // the admin said so for this registry
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: opts.Insecure},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure},
 	}
+}
+
+func remoteOptions(ctx context.Context, opts Options, transport http.RoundTripper) []remote.Option {
 	return []remote.Option{
 		remote.WithContext(ctx),
-		remote.WithTransport(bounded{transport}),
+		remote.WithTransport(transport),
 		remote.WithAuthFromKeychain(opts.Credentials),
 		remote.WithPlatform(opts.Platform),
 		remote.WithUserAgent("meteor-operator"),

@@ -19,6 +19,7 @@ const maxIndex = 1000
 type request struct {
 	Options
 	ref     name.Reference
+	wire    *wire
 	options []remote.Option
 }
 
