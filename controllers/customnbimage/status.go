@@ -298,7 +298,11 @@ func setPublished(s *scope, set conditions.Set) {
 		set.False(kind, reasonOf(s.unpublished), s.unpublished.Error())
 	case st.Image == "":
 		st.ImageStreamTag = ""
-		set.False(kind, v1alpha1.ReasonPreparing, "No image has passed yet")
+		reason := v1alpha1.ReasonPreparing
+		if stall, ok := outcome.AsStall(s.err); ok {
+			reason = stall.Reason
+		}
+		set.False(kind, reason, "No image has passed yet")
 	case s.streams:
 		source, _, _ := strings.Cut(st.SourceImage, "@")
 		st.ImageStreamTag = s.obj.Name + ":" + tagOf(source)
