@@ -156,7 +156,7 @@ func (p *packer) addFile(h *tar.Header, path string, st *unix.Stat_t) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	_, err = io.Copy(p.tar, f)
 	return err
 }
@@ -204,7 +204,7 @@ func unpackLayer(l v1.Layer, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func pack(t *testing.T, dir string) (*layerFile, []tar.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	var headers []tar.Header
 	for entries := tar.NewReader(r); ; {
 		h, err := entries.Next()

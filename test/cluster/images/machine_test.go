@@ -71,9 +71,9 @@ func TestReleaseDate(t *testing.T) {
 }
 
 func TestTail(t *testing.T) {
-	for in, want := range map[string]string{"": "", " short\n": "short", "0123456789": "…56789"} {
-		if got := tail(in, 5); got != want {
-			t.Errorf("tail(%q) is %q, want %q", in, got, want)
+	for _, tc := range []struct{ in, want string }{{"", ""}, {" short\n", "short"}, {"0123456789", "…56789"}} {
+		if got := tail(tc.in, 5); got != tc.want {
+			t.Errorf("tail(%q) is %q, want %q", tc.in, got, tc.want)
 		}
 	}
 }

@@ -2,13 +2,12 @@ package images
 
 import (
 	"context"
+	_ "embed" // for the proof that runs in the image
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-
-	_ "embed"
 )
 
 // notebookProof runs in the image: a kernel that calculates, and a wheel that
@@ -34,7 +33,7 @@ func withTrial(ctx context.Context, b *bench, user int, f func(*trial) error) er
 
 func answers(ctx context.Context, b *bench, user int, paths ...string) error {
 	return withTrial(ctx, b, user, func(t *trial) error {
-		if err := t.await(ctx, paths[0], startUp); err != nil {
+		if err := t.await(ctx, paths[0]); err != nil {
 			return err
 		}
 		b.note(fmt.Sprintf("first answer after %.2f s", time.Since(t.begin).Seconds()))
@@ -123,7 +122,7 @@ func proveSlow(ctx context.Context, b *bench) error {
 		if err := silent(ctx, t, 18*time.Second); err != nil {
 			return err
 		}
-		return t.await(ctx, api, startUp)
+		return t.await(ctx, api)
 	})
 }
 
@@ -175,7 +174,7 @@ func proveNeverListens(ctx context.Context, b *bench) error {
 
 func proveIgnoresPrefix(ctx context.Context, b *bench) error {
 	return withTrial(ctx, b, anyUser, func(t *trial) error {
-		if err := t.await(ctx, "/api", startUp); err != nil {
+		if err := t.await(ctx, "/api"); err != nil {
 			return err
 		}
 		return expectStatus(ctx, t, api, http.StatusNotFound)
@@ -198,7 +197,7 @@ func proveNeedsRoot(ctx context.Context, b *bench) error {
 
 func proveCrashesLater(ctx context.Context, b *bench) error {
 	return withTrial(ctx, b, anyUser, func(t *trial) error {
-		if err := t.await(ctx, api, startUp); err != nil {
+		if err := t.await(ctx, api); err != nil {
 			return err
 		}
 		if _, err := fails(ctx, t, startUp); err != nil {
@@ -213,7 +212,7 @@ func proveCrashesLater(ctx context.Context, b *bench) error {
 
 func proveMemoryHungry(ctx context.Context, b *bench) error {
 	return withTrial(ctx, b, anyUser, func(t *trial) error {
-		if err := t.await(ctx, api, startUp); err != nil {
+		if err := t.await(ctx, api); err != nil {
 			return err
 		}
 		peak, err := t.peakMemory()

@@ -6,10 +6,10 @@ import (
 	"embed"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"hash"
 	"io/fs"
 	"runtime"
+	"strconv"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -128,7 +128,7 @@ func layerNames(name string) []string {
 // layerKey is a hash of all that a layer is built from.
 func layerKey(name string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", runtime.GOARCH)
+	hashText(h, runtime.GOARCH)
 	hashFiles(h, layerCode, ".")
 	hashFiles(h, recipeFiles, "scripts/build")
 	for _, n := range layerNames(name) {
@@ -144,10 +144,17 @@ func imageKey(r imageRecipe) string {
 	if err != nil {
 		panic(err) // a struct of strings
 	}
-	fmt.Fprintf(h, "%s\n%s\n%s\n", r.name, layerKey(r.layer), config)
+	hashText(h, r.name, layerKey(r.layer), string(config))
 	hashFiles(h, proofCode, ".")
 	hashFiles(h, recipeFiles, "scripts/proof")
 	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// hashText keeps texts apart, so that none can pass for the end of another.
+func hashText(h hash.Hash, texts ...string) {
+	for _, t := range texts {
+		h.Write([]byte(strconv.Itoa(len(t)) + ":" + t)) // never fails
+	}
 }
 
 func hashFiles(h hash.Hash, files embed.FS, dir string) {
@@ -156,7 +163,7 @@ func hashFiles(h hash.Hash, files embed.FS, dir string) {
 			return err
 		}
 		content, err := files.ReadFile(name)
-		fmt.Fprintf(h, "%s %d\n%s\n", name, len(content), content)
+		hashText(h, name, string(content))
 		return err
 	})
 	if err != nil {

@@ -145,9 +145,9 @@ func (t *trial) get(ctx context.Context, path string) (int, error) {
 	return resp.StatusCode, resp.Body.Close()
 }
 
-// await asks for a path until the answer is 200, the image ends or time is up.
-func (t *trial) await(ctx context.Context, path string, within time.Duration) error {
-	deadline := time.Now().Add(within)
+// await asks for a path until the answer is 200, the image ends or startUp is over.
+func (t *trial) await(ctx context.Context, path string) error {
+	deadline := time.Now().Add(startUp)
 	last := errors.New("not asked")
 	for time.Now().Before(deadline) {
 		status, err := t.get(ctx, path)
@@ -166,7 +166,7 @@ func (t *trial) await(ctx context.Context, path string, within time.Duration) er
 		case <-time.After(25 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("no answer under %s within %s: %w: %s", path, within, last, t.output)
+	return fmt.Errorf("no answer under %s within %s: %w: %s", path, startUp, last, t.output)
 }
 
 // peakMemory returns the most memory that any of the trial's processes has used.

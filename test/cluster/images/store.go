@@ -59,7 +59,7 @@ func openLayout(dir string) (layout.Path, error) {
 }
 
 func (s *store) close() {
-	s.lock.Close() // releases the lock; there is nothing to do if that fails
+	_ = s.lock.Close() // releases the lock, or the end of the process does
 }
 
 func (s *store) blob(digest v1.Hash) string {
@@ -94,7 +94,7 @@ func (s *store) addLayer(key, dir string, below []string, epoch int64) (*layerFi
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone when it was renamed
 	record, err := packLayer(tmp, dir, below, epoch)
 	if err := errors.Join(err, tmp.Close()); err != nil {
 		return nil, fmt.Errorf("cannot pack layer: %w", err)

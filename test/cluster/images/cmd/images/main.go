@@ -3,22 +3,24 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/meteor-zone/meteor-operator/test/cluster"
 	"github.com/meteor-zone/meteor-operator/test/cluster/images"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "images:", err)
 		os.Exit(1)
 	}
@@ -26,9 +28,9 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 1 || (args[0] != "build" && args[0] != "list") {
-		return fmt.Errorf("usage: images build|list")
+		return errors.New("usage: images build|list")
 	}
-	cache, err := cacheRoot()
+	cache, err := cluster.CacheDir()
 	if err != nil {
 		return err
 	}
@@ -62,15 +64,4 @@ func show(name string, img v1.Image) error {
 	}
 	_, err = fmt.Printf("%-15s %s %6.1f MB in %d layers\n", name, digest, float64(size)/1e6, len(m.Layers))
 	return err
-}
-
-func cacheRoot() (string, error) {
-	if dir := os.Getenv("METEOR_CACHE"); dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, "meteor-operator"), nil
 }

@@ -1,7 +1,6 @@
 # The smallest Debian that apt works in, without documentation or anything of
 # the machine it was made on.
-debootstrap --variant=minbase --keyring="$KEYRING" "$SUITE" "$ROOT" "$MIRROR"
-
+mkdir -p "$ROOT/etc/dpkg/dpkg.cfg.d"
 cat > "$ROOT/etc/dpkg/dpkg.cfg.d/image" <<'CONF'
 force-unsafe-io
 path-exclude=/usr/share/doc/*
@@ -11,6 +10,8 @@ path-exclude=/usr/share/man/*
 path-exclude=/usr/share/locale/*
 path-exclude=/usr/share/lintian/*
 CONF
+
+debootstrap --variant=minbase --keyring="$KEYRING" "$SUITE" "$ROOT" "$MIRROR"
 
 find "$ROOT/usr/share/doc" -type f ! -name copyright -delete
 find "$ROOT/usr/share/doc" -depth -type d -empty -delete
