@@ -18,7 +18,7 @@ import (
 const noSecret = "meteor-no-secret"
 
 func runInspect(ctx context.Context, e *env) error {
-	dir := e.resultsFlag()
+	e.resultsFlag()
 	image := e.flags.String("image", "", "the image to inspect")
 	config := e.flags.String("docker-config", "", "folder of a mounted pull secret; may be absent or empty")
 	secret := e.flags.String("secret-name", "", "name of the pull secret, for messages")
@@ -35,14 +35,13 @@ func runInspect(ctx context.Context, e *env) error {
 	if *secret == noSecret {
 		*secret = ""
 	}
-	out := results.Dir(*dir)
 	found, err := inspectImage(ctx, *config, inspect.Options{
 		Image: *image, Platform: *wanted, Insecure: *insecure, SecretName: *secret, Timeout: *timeout,
 	})
 	if err != nil {
-		return report(out, err)
+		return err
 	}
-	return report(out, writeReport(out, found))
+	return writeReport(e.dir(), found)
 }
 
 func inspectImage(ctx context.Context, config string, opts inspect.Options) (*inspect.Report, error) {

@@ -24,9 +24,10 @@ const (
 
 // env is what a subcommand gets from around it.
 type env struct {
-	flags          *flag.FlagSet
-	args           []string
-	stdout, stderr io.Writer
+	flags *flag.FlagSet
+	args  []string
+	// results is where results go; nil for a command that leaves none.
+	results *string
 }
 
 type command struct {
@@ -46,12 +47,12 @@ var order = []string{"inspect", "place", "look", "probe"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
 		return exitUsage
@@ -61,18 +62,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		usage(stderr)
 		return exitUsage
 	}
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	err := cmd.run(ctx, &env{flags: flags, args: args[1:], stdout: stdout, stderr: stderr})
-	var bad *usageError
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	e := &env{flags: flag.NewFlagSet(args[0], flag.ContinueOnError), args: args[1:]}
+	e.flags.SetOutput(stderr)
+	err := cmd.run(ctx, e)
+	if errors.Is(err, flag.ErrHelp) {
 		return 0
-	case errors.As(err, &bad):
-		fmt.Fprintf(stderr, "builder %s: %s\n", args[0], bad)
-		return exitUsage
+	}
+	if err = e.leave(err); err == nil {
+		return 0
 	}
 	fmt.Fprintf(stderr, "builder %s: %s\n", args[0], failure.From(err))
+	var bad *usageError
+	if errors.As(err, &bad) {
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -100,14 +103,23 @@ func (e *env) parse() error {
 	return nil
 }
 
-func (e *env) resultsFlag() *string {
-	return e.flags.String("results", "/tekton/results", "folder that results are written to")
+// resultsFlag declares that the command leaves results.
+func (e *env) resultsFlag() {
+	e.results = e.flags.String("results", "/tekton/results", "folder that results are written to")
 }
 
-// report leaves a failure as a result too. It returns the error to end with.
-func report(dir results.Dir, err error) error {
-	if err == nil {
-		return dir.Remove("failure")
+// dir is where the command's results go.
+func (e *env) dir() results.Dir {
+	return results.Dir(*e.results)
+}
+
+// leave makes a failure a result too, and takes away one that is none of ours. It returns what to end with.
+func (e *env) leave(err error) error {
+	switch {
+	case e.results == nil:
+		return err
+	case err == nil:
+		return e.dir().Remove("failure")
 	}
-	return errors.Join(err, dir.WriteJSON("failure", failure.From(err)))
+	return errors.Join(err, e.dir().WriteJSON("failure", failure.From(err)))
 }

@@ -18,7 +18,7 @@ const doomedTimeout = 5 * time.Second
 
 func runProbe(ctx context.Context, e *env) error {
 	opts := probe.DefaultOptions()
-	dir := e.resultsFlag()
+	e.resultsFlag()
 	e.flags.StringVar(&opts.Base, "base", opts.Base, "scheme, host and port of the notebook")
 	e.flags.StringVar(&opts.Prefix, "prefix", "", "what the notebook serves under ($NB_PREFIX)")
 	e.flags.DurationVar(&opts.Timeout, "startup-timeout", opts.Timeout, "how long the notebook may take to answer")
@@ -31,8 +31,7 @@ func runProbe(ctx context.Context, e *env) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	out := results.Dir(*dir)
-	return report(out, judge(ctx, out, policy, opts))
+	return judge(ctx, e.dir(), policy, opts)
 }
 
 func newPolicy(opts probe.Options, minimum, warnings string) (*validate.Policy, error) {

@@ -200,7 +200,7 @@ func TestImage(t *testing.T) {
 			size:   plain,
 			want: &inspect.Report{
 				URL: host + "/team/plain:latest", Image: host + "/team/plain@" + plainDigest, Digest: plainDigest,
-				Inspection: inspect.Inspection{MediaType: string(types.DockerManifestSchema2), Architecture: []string{""}, Cmd: []string{"start-notebook.sh"}},
+				Inspection: inspect.Inspection{MediaType: string(types.DockerManifestSchema2), Cmd: []string{"start-notebook.sh"}},
 			},
 		},
 	}

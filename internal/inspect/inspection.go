@@ -21,7 +21,7 @@ type Inspection struct {
 	// MediaType is the type of what the reference names: an index or a manifest.
 	MediaType string `json:"mediaType"`
 	// Architecture lists the architectures that the image is there for.
-	Architecture []string `json:"architecture"`
+	Architecture []string `json:"architecture,omitempty"`
 	// Size is what has to be pulled, compressed, in bytes.
 	Size int64 `json:"size"`
 	// Created is when the image was built, if it says so.

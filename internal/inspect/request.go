@@ -39,7 +39,7 @@ func (r *request) run() (*Report, error) {
 	if err := r.check(config); err != nil {
 		return nil, err
 	}
-	if len(architectures) == 0 {
+	if len(architectures) == 0 && config.Architecture != "" {
 		architectures = []string{config.Architecture}
 	}
 	return &Report{

@@ -1,0 +1,294 @@
+package manifests_test
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"knative.dev/pkg/apis"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meteor-zone/meteor-operator/manifests"
+)
+
+const builder = "registry.example/meteor@sha256:abc"
+
+func objects(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	objs, err := manifests.Objects(manifests.Options{BuilderImage: builder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objs
+}
+
+func TestObjectsComeInTheOrderOfTheirUse(t *testing.T) {
+	var got []string
+	for _, obj := range objects(t) {
+		got = append(got, obj.GetAPIVersion()+" "+obj.GetKind()+" "+obj.GetNamespace()+"/"+obj.GetName())
+	}
+	want := []string{
+		"v1 ServiceAccount /meteor-pipeline",
+		"rbac.authorization.k8s.io/v1 Role /meteor-pipeline",
+		"rbac.authorization.k8s.io/v1 RoleBinding /meteor-pipeline",
+		"tekton.dev/v1 Task /meteor-inspect-image",
+		"tekton.dev/v1 Task /meteor-validate-image",
+		"tekton.dev/v1 Pipeline /cnbi-import",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+func TestObjectsNeedAnImage(t *testing.T) {
+	if _, err := manifests.Objects(manifests.Options{}); err == nil {
+		t.Error("Objects without an image: no error")
+	}
+}
+
+func TestRevision(t *testing.T) {
+	first, again := manifests.Revision(objects(t)), manifests.Revision(objects(t))
+	if first != again || !regexp.MustCompile(`^[0-9a-f]{10}$`).MatchString(first) {
+		t.Errorf("revisions %q and %q, want the same ten digits", first, again)
+	}
+	others, err := manifests.Objects(manifests.Options{BuilderImage: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if manifests.Revision(others) == first {
+		t.Error("another builder image has the same revision")
+	}
+	objs := objects(t)
+	objs[0].Object["automountServiceAccountToken"] = true
+	if manifests.Revision(objs) == first {
+		t.Error("other objects have the same revision")
+	}
+}
+
+// Managers of two releases have to agree on the revision of the same objects.
+func TestRevisionStays(t *testing.T) {
+	obj := &unstructured.Unstructured{Object: map[string]any{"kind": "Task", "metadata": map[string]any{"name": "a"}, "spec": map[string]any{"n": int64(1)}}}
+	if got, want := manifests.Revision([]*unstructured.Unstructured{obj}), "b89cdfa78b"; got != want {
+		t.Errorf("Revision = %s, want %s", got, want)
+	}
+}
+
+// What is decoded strictly has no field that Kubernetes or Tekton would drop in silence.
+func TestObjectsAreValid(t *testing.T) {
+	for _, obj := range objects(t) {
+		t.Run(obj.GetKind()+"/"+obj.GetName(), func(t *testing.T) {
+			typed := typedFor(t, obj)
+			data, err := json.Marshal(obj.Object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := yaml.UnmarshalStrict(data, typed); err != nil {
+				t.Fatal(err)
+			}
+			if v, ok := typed.(apis.Defaultable); ok {
+				v.SetDefaults(context.Background())
+			}
+			if v, ok := typed.(apis.Validatable); ok {
+				if err := v.Validate(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func TestTheAccountMayDoNoMoreThanPush(t *testing.T) {
+	var role rbacv1.Role
+	convert(t, "Role", "meteor-pipeline", &role)
+	want := []rbacv1.PolicyRule{{APIGroups: []string{"image.openshift.io"}, Resources: []string{"imagestreams/layers"}, Verbs: []string{"get", "update"}}}
+	if diff := cmp.Diff(want, role.Rules); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+	var account corev1.ServiceAccount
+	convert(t, "ServiceAccount", "meteor-pipeline", &account)
+	if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
+		t.Error("pods get the account's token")
+	}
+}
+
+func TestContainers(t *testing.T) {
+	for _, task := range tasks(t) {
+		for _, step := range task.Spec.Steps {
+			t.Run(task.Name+"/"+step.Name, func(t *testing.T) {
+				if step.Script != "" || len(step.Command) == 0 {
+					t.Errorf("script %q, command %q", step.Script, step.Command)
+				}
+				checkSecurity(t, step.SecurityContext, step.Image == builder)
+				if step.ComputeResources.Requests.Cpu().IsZero() || step.ComputeResources.Limits.Memory().IsZero() {
+					t.Errorf("resources %v", step.ComputeResources)
+				}
+				checkSubstitutions(t, append(slices.Clone(step.Command), step.Args...))
+				if trusted := step.Image == builder; trusted == strings.Contains(step.Image, "$(") {
+					t.Errorf("image %q is neither ours nor the user's", step.Image)
+				}
+			})
+		}
+		for _, sidecar := range task.Spec.Sidecars {
+			t.Run(task.Name+"/"+sidecar.Name, func(t *testing.T) {
+				if sidecar.Script != "" || len(sidecar.Command)+len(sidecar.Args) > 0 {
+					t.Errorf("the notebook is not started by itself: %q %q", sidecar.Command, sidecar.Args)
+				}
+				checkSecurity(t, sidecar.SecurityContext, false)
+			})
+		}
+	}
+}
+
+// The image under test gets no secret, nothing of the host, and can change no file that a step of ours runs.
+func TestUntrustedContainersGetNothing(t *testing.T) {
+	for _, task := range tasks(t) {
+		secret, written := map[string]bool{}, map[string]bool{}
+		for _, v := range task.Spec.Volumes {
+			secret[v.Name] = v.EmptyDir == nil
+		}
+		for _, step := range task.Spec.Steps {
+			for _, m := range step.VolumeMounts {
+				written[m.Name] = written[m.Name] || step.Image == builder && !m.ReadOnly
+			}
+		}
+		check := func(name string, mounts []corev1.VolumeMount) {
+			for _, m := range mounts {
+				if secret[m.Name] || written[m.Name] && !m.ReadOnly {
+					t.Errorf("%s/%s mounts %q, read-only %v", task.Name, name, m.Name, m.ReadOnly)
+				}
+			}
+		}
+		for _, step := range task.Spec.Steps {
+			if step.Image != builder {
+				check(step.Name, step.VolumeMounts)
+			}
+		}
+		for _, sidecar := range task.Spec.Sidecars {
+			check(sidecar.Name, sidecar.VolumeMounts)
+		}
+	}
+}
+
+// A person at a console reads these.
+func TestEverythingIsDescribed(t *testing.T) {
+	var pipeline tektonv1.Pipeline
+	convert(t, "Pipeline", "cnbi-import", &pipeline)
+	params, results := pipeline.Spec.Params, pipeline.Spec.Results
+	descriptions := map[string]string{"pipeline": pipeline.Spec.Description}
+	for _, r := range results {
+		descriptions["pipeline result "+r.Name] = r.Description
+	}
+	for _, task := range tasks(t) {
+		descriptions[task.Name] = task.Spec.Description
+		params = append(params, task.Spec.Params...)
+		for _, r := range task.Spec.Results {
+			descriptions[task.Name+" result "+r.Name] = r.Description
+		}
+	}
+	for _, p := range params {
+		descriptions["param "+p.Name] = p.Description
+		if p.Default == nil && p.Name != "baseImage" && p.Name != "image" {
+			t.Errorf("param %q has no default, so starting it by hand asks for it", p.Name)
+		}
+	}
+	for name, description := range descriptions {
+		if description == "" {
+			t.Errorf("%s has no description", name)
+		}
+	}
+}
+
+func TestThePlaceholderIsGone(t *testing.T) {
+	data, err := json.Marshal(objects(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(data), `"meteor-builder"`) || strings.Count(string(data), builder) != 3 {
+		t.Errorf("%d images are the builder's, want 3, and no placeholder", strings.Count(string(data), builder))
+	}
+}
+
+var substitution = regexp.MustCompile(`^--[a-z-]+=(\$\(params\.[A-Za-z]+\)|[^$]*)$`)
+
+// checkSubstitutions wants every param to be the whole value of one flag: no quoting, no splitting, no shell.
+func checkSubstitutions(t *testing.T, words []string) {
+	t.Helper()
+	for _, word := range words {
+		if strings.Contains(word, "$(") && !substitution.MatchString(word) {
+			t.Errorf("argument %q mixes a param with other text", word)
+		}
+		if strings.HasSuffix(word, "/sh") || word == "sh" || word == "bash" || word == "-c" {
+			t.Errorf("argument %q starts a shell", word)
+		}
+	}
+}
+
+func checkSecurity(t *testing.T, s *corev1.SecurityContext, ours bool) {
+	t.Helper()
+	switch {
+	case s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation:
+		t.Error("may gain privileges")
+	case s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0:
+		t.Error("has capabilities")
+	case s.RunAsUser != nil || s.RunAsGroup != nil:
+		t.Error("names a user, which is the pod's to choose")
+	case ours && (s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem):
+		t.Error("ours, and may write to its root file system")
+	}
+}
+
+func tasks(t *testing.T) []*tektonv1.Task {
+	t.Helper()
+	var list []*tektonv1.Task
+	for _, obj := range objects(t) {
+		if obj.GetKind() == "Task" {
+			task := &tektonv1.Task{}
+			convert(t, "Task", obj.GetName(), task)
+			list = append(list, task)
+		}
+	}
+	return list
+}
+
+func convert(t *testing.T, kind, name string, into any) {
+	t.Helper()
+	for _, obj := range objects(t) {
+		if obj.GetKind() == kind && obj.GetName() == name {
+			data, err := json.Marshal(obj.Object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(data, into); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+	t.Fatalf("there is no %s %q", kind, name)
+}
+
+func typedFor(t *testing.T, obj *unstructured.Unstructured) any {
+	t.Helper()
+	switch obj.GetKind() {
+	case "ServiceAccount":
+		return &corev1.ServiceAccount{}
+	case "Role":
+		return &rbacv1.Role{}
+	case "RoleBinding":
+		return &rbacv1.RoleBinding{}
+	case "Task":
+		return &tektonv1.Task{}
+	case "Pipeline":
+		return &tektonv1.Pipeline{}
+	}
+	t.Fatalf("unexpected kind %q", obj.GetKind())
+	return nil
+}
