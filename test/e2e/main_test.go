@@ -1,0 +1,141 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/hack/operator"
+)
+
+const (
+	// together is how many cases run at a time. They mostly wait.
+	together = "6"
+	// patience is how long anything may take that a case waits for.
+	patience = 3 * time.Minute
+	// startupTimeout is how long notebooks may take to answer. jupyter-slow takes 20 seconds on an idle machine.
+	startupTimeout = time.Minute
+)
+
+// on is the cluster that all cases share.
+var on *operator.Cluster
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := prepare(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+func prepare(ctx context.Context) error {
+	if err := flag.Set("test.parallel", together); err != nil {
+		return err
+	}
+	var err error
+	if on, err = operator.Connect(ctx, os.Stderr); err != nil {
+		return err
+	}
+	if on.Local == nil {
+		return nil
+	}
+	if err := on.Deploy(ctx, ""); err != nil {
+		return err
+	}
+	return configure(ctx)
+}
+
+// configure makes the CNBiConfig as the cases want it.
+func configure(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return operator.Await(ctx, on.Client, func(l *v1alpha1.CNBiConfigList) (bool, error) {
+		if len(l.Items) == 0 {
+			return false, nil
+		}
+		before := l.Items[0].DeepCopy()
+		l.Items[0].Spec.Validation.StartupTimeout = &metav1.Duration{Duration: startupTimeout}
+		return true, on.Client.Patch(ctx, &l.Items[0], client.MergeFrom(before))
+	})
+}
+
+// testCase is one story.
+type testCase struct {
+	name string
+	// local is set when only the local cluster can be treated like that.
+	local bool
+	run   func(t *testing.T)
+}
+
+// TestTogether has the cases that leave each other alone.
+func TestTogether(t *testing.T) {
+	for _, c := range here(t, quietCases()) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
+	}
+}
+
+// TestAlone has the cases that disturb the cluster, one after the other.
+func TestAlone(t *testing.T) {
+	for _, c := range here(t, disturbingCases()) {
+		t.Run(c.name, c.run)
+	}
+}
+
+// here leaves out what the cluster at hand is not for, and says so.
+func here(t *testing.T, cases []testCase) []testCase {
+	t.Helper()
+	var out []testCase
+	for _, c := range cases {
+		if c.local && on.Local == nil {
+			t.Logf("not run on a cluster that KUBECONFIG names: %s", c.name)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func quietCases() []testCase {
+	return []testCase{
+		{name: "good day", run: goodDay},
+		{name: "slow to start", run: slowToStart},
+		{name: "image does not exist", run: imageDoesNotExist},
+		{name: "image has a flaw", run: flawedImages},
+		{name: "notebook needs memory", run: notebookNeedsMemory},
+		{name: "private registry", local: true, run: privateRegistry},
+		{name: "secret comes later", local: true, run: secretComesLater},
+		{name: "hostile text", run: hostileText},
+		{name: "refused at once", run: refusedAtOnce},
+		{name: "edits", run: edits},
+		{name: "edited and taken back", run: editedAndTakenBack},
+		{name: "suspended", run: suspended},
+		{name: "stream of somebody else", local: true, run: foreignStream},
+		{name: "admin edits the stream", local: true, run: adminEditsStream},
+		{name: "deleted while it builds", run: deletedWhileBuilding},
+		{name: "metrics", local: true, run: metricsEndpoint},
+	}
+}
+
+func disturbingCases() []testCase {
+	return []testCase{
+		{name: "registry is down", local: true, run: registryDown},
+		{name: "Tekton sets no security contexts", local: true, run: noSecurityContexts},
+		{name: "operator is killed", local: true, run: operatorKilled},
+		{name: "CNBiConfig is deleted", local: true, run: configDeleted},
+		{name: "everything is deleted while the operator is away", local: true, run: deletedWhileAway},
+		{name: "ImageStreams go and come back", local: true, run: streamsGo},
+	}
+}
