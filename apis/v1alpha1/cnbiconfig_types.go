@@ -242,11 +242,14 @@ type ImagesSpec struct {
 }
 
 // ValidationCheck is a check of an image.
-// +kubebuilder:validation:Enum=python;pip;python-version;jupyter;home;startup
+// +kubebuilder:validation:Enum=look;python;pip;python-version;jupyter;home;startup
 type ValidationCheck string
 
 // The checks of an image.
 const (
+	// CheckLook is whether the image can be looked into from inside.
+	CheckLook ValidationCheck = "look"
+
 	// CheckPython is whether there is a Python.
 	CheckPython ValidationCheck = "python"
 
@@ -281,7 +284,8 @@ const (
 
 // CheckSeverity says how much a check matters.
 type CheckSeverity struct {
-	// name of the check: python, pip, python-version, jupyter, home or startup.
+	// name of the check: look, python, pip, python-version, jupyter, home or
+	// startup.
 	// +required
 	Name ValidationCheck `json:"name"`
 

@@ -40,6 +40,8 @@ type problem struct {
 	// reason is one of the API's.
 	reason  string
 	message string
+	// outOfMemory is true when a container was ended for want of memory.
+	outOfMemory bool
 }
 
 // transient tells whether another try may help without anybody doing anything.
@@ -176,7 +178,10 @@ func notebookDeath(task *tektonv1.TaskRun) *problem {
 			continue
 		}
 		if outOfMemory(t) {
-			return &problem{reason: v1alpha1.ReasonValidationFailed, message: "The notebook ran out of memory: give it more in spec.resources.limits.memory"}
+			return &problem{
+				reason: v1alpha1.ReasonValidationFailed, outOfMemory: true,
+				message: "The notebook ran out of memory: give it more in spec.resources.limits.memory",
+			}
 		}
 		return &problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The notebook ended by itself with exit code %d", t.ExitCode)}
 	}

@@ -80,7 +80,7 @@ func withStep(task *tektonv1.TaskRun, name string, exit int32, results ...string
 func withDeadNotebook(task *tektonv1.TaskRun, exit int32, reason string) *tektonv1.TaskRun {
 	task.Status.Sidecars = append(task.Status.Sidecars, tektonv1.SidecarState{
 		Name:           sidecarNotebook,
-		ContainerState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: reason}},
+		ContainerState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: exit, Reason: reason, FinishedAt: metav1.NewTime(testNow)}},
 	})
 	return task
 }

@@ -3,6 +3,7 @@ package customnbimage
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -27,17 +28,26 @@ type observation struct {
 	failure *problem
 	// cancel is true for a run that has failed already and only waits for its time-out.
 	cancel bool
+	// lookAgain is when a running build must be looked at again although nothing happens to it; zero for never.
+	lookAgain time.Duration
 
 	// image is the image by digest, repository@sha256:….
 	image string
 	// look is nil until the image was looked into; it is the claim of an untrusted process, bounded and cleaned.
 	look   *validate.Look
 	checks []validate.Finding
+	// gone is true when the probe has seen the notebook answer and then stop.
+	gone bool
 }
 
+// deathGrace is how long the probe may take to tell what it knows of a notebook that has ended: it saw more than its
+// exit code. A notebook that ended before it answered would have it wait for the whole start-up time.
+const deathGrace = 15 * time.Second
+
 // observe reads a run. Tasks are keyed by their name in the pipeline. Pure.
-func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, policy validate.Policy) *observation {
-	o := &observation{runName: run.Name, stage: stageOf(tasks)}
+func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, policy validate.Policy, now time.Time) *observation {
+	// Tekton takes a run up a moment after it was created.
+	o := &observation{runName: run.Name, stage: stageOf(tasks), started: run.CreationTimestamp.Time}
 	if run.Status.StartTime != nil {
 		o.started = run.Status.StartTime.Time
 	}
@@ -47,7 +57,7 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
 	switch {
 	case c == nil || c.IsUnknown():
-		o.observeRunning(tasks)
+		o.observeRunning(tasks, now)
 	case !allDone(tasks):
 		// The caches of PipelineRuns and TaskRuns run apart for a moment: the TaskRun's own event wakes us.
 		return o
@@ -69,11 +79,13 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 
 // observeRunning looks for an end that is certain before the run's own: a notebook that died will not answer any more.
 // The look into the image is waited for, so that its messages are told too.
-func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun) {
+func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun, now time.Time) {
 	task := tasks[taskValidate]
 	if f := notebookDeath(task); f != nil && stepEnded(task, stepLook) {
-		o.finished, o.cancel, o.failure = true, true, f
 		o.completed = lastEnd(task)
+		if o.lookAgain = o.completed.Add(deathGrace).Sub(now); o.lookAgain <= 0 {
+			o.finished, o.cancel, o.failure, o.lookAgain = true, true, f, 0
+		}
 		return
 	}
 	o.stuck = stuckMessage(tasks)
@@ -83,15 +95,20 @@ func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun) {
 	}
 }
 
-// addChecksOfTheDead does the probe's part when the probe had no end of its own: what the look found, and how the
-// notebook ended, become checks.
+// addChecksOfTheDead tells how a notebook ended that did so by itself: in place of the probe's words, which could not
+// know, unless these tell more. It does the probe's part when the probe had no end of its own.
 func (o *observation) addChecksOfTheDead(task *tektonv1.TaskRun, policy validate.Policy) {
 	f := notebookDeath(task)
 	if !o.finished || o.failure == nil || f == nil {
 		return
 	}
-	o.checks = append(policy.Inside(o.look, "its look ended without an answer"),
-		validate.Finding{Check: validate.CheckStartup, Severity: validate.SeverityError, Message: f.message})
+	if o.checks == nil {
+		o.checks = policy.Inside(o.look, "its look ended without an answer")
+	}
+	if !o.gone || f.outOfMemory {
+		o.checks = slices.DeleteFunc(o.checks, func(c validate.Finding) bool { return c.Check == validate.CheckStartup })
+		o.checks = append(o.checks, validate.Finding{Check: validate.CheckStartup, Severity: validate.SeverityError, Message: f.message})
+	}
 	if verdict := validate.Failure(o.checks); verdict != nil {
 		o.failure = &problem{reason: f.reason, message: verdict.Message}
 	}
@@ -116,6 +133,11 @@ func (o *observation) readValidation(task *tektonv1.TaskRun) {
 	if text, ok := resultOf(task, "checks"); ok {
 		if checks, err := validate.ParseChecks([]byte(text)); err == nil {
 			o.checks = checks
+		}
+	}
+	if text, ok := resultOf(task, "probe"); ok {
+		if probe, err := validate.ParseProbe([]byte(text)); err == nil {
+			o.gone = probe.Outcome == validate.OutcomeGone
 		}
 	}
 }

@@ -3,6 +3,7 @@ package customnbimage
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -25,6 +26,7 @@ func TestObserve(t *testing.T) {
 		Message  string // part of it
 		Retry    bool
 		Checks   []validate.Check
+		Again    time.Duration
 	}
 	type tasks = map[string]*tektonv1.TaskRun
 	running := func() *tektonv1.PipelineRun { return newRun(corev1.ConditionUnknown, "Running", "") }
@@ -33,6 +35,7 @@ func TestObserve(t *testing.T) {
 		reason string
 		run    *tektonv1.PipelineRun
 		tasks  tasks
+		later  time.Duration
 		want   want
 	}{
 		"JustCreated": {
@@ -96,7 +99,7 @@ func TestObserve(t *testing.T) {
 		},
 		"NotebookDied": {
 			reason: "a notebook that has ended will not answer: the run is ended, with what the look found",
-			run:    running(),
+			run:    running(), later: deathGrace,
 			tasks: tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(
 				withStep(newTask(corev1.ConditionUnknown, "Running", ""), stepLook, 0, "look", lookWithoutJupyter), 127, "Error")},
 			want: want{
@@ -105,11 +108,38 @@ func TestObserve(t *testing.T) {
 				Checks: []validate.Check{validate.CheckJupyter, validate.CheckStartup},
 			},
 		},
+		"NotebookDiedJustNow": {
+			reason: "the probe may know more, and is given the time to say so",
+			run:    running(), later: deathGrace - time.Second,
+			tasks: tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(
+				withStep(newTask(corev1.ConditionUnknown, "Running", ""), stepLook, 0, "look", lookWithoutJupyter), 127, "Error")},
+			want: want{Stage: v1alpha1.StageValidating, Image: testDigest, Again: time.Second},
+		},
+		"NotebookCrashed": {
+			reason: "the probe has seen it answer, and end",
+			run:    failedRun(),
+			tasks: tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(
+				withStep(newTask(corev1.ConditionFalse, "SidecarFailed", "", "checks", `[{"check":"startup","severity":"error","message":"It has crashed"}]`, "probe", `{"outcome":"gone","status":200}`), stepProbe, 1), 1, "Error")},
+			want: want{
+				Stage: v1alpha1.StageValidating, Finished: true, Image: testDigest,
+				Reason: v1alpha1.ReasonValidationFailed, Message: "It has crashed", Checks: []validate.Check{validate.CheckStartup},
+			},
+		},
+		"NotebookEndedAtStart": {
+			reason: "the probe could not know why nothing answered",
+			run:    failedRun(),
+			tasks: tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(
+				withStep(newTask(corev1.ConditionFalse, "SidecarFailed", "", "checks", `[{"check":"jupyter","severity":"error","message":"No Jupyter"},{"check":"startup","severity":"error","message":"No answer"}]`, "probe", `{"outcome":"timeout","status":0}`), stepProbe, 1), 2, "Error")},
+			want: want{
+				Stage: v1alpha1.StageValidating, Finished: true, Image: testDigest,
+				Reason: v1alpha1.ReasonValidationFailed, Message: "No Jupyter (and 1 more)", Checks: []validate.Check{validate.CheckJupyter, validate.CheckStartup},
+			},
+		},
 		"NotebookDiedEarly": {
 			reason: "the look is waited for",
-			run:    running(),
-			tasks:  tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(newTask(corev1.ConditionUnknown, "Running", ""), 127, "Error")},
-			want:   want{Stage: v1alpha1.StageValidating, Image: testDigest},
+			run:    running(), later: deathGrace,
+			tasks: tasks{taskInspect: inspected(), taskValidate: withDeadNotebook(newTask(corev1.ConditionUnknown, "Running", ""), 127, "Error")},
+			want:  want{Stage: v1alpha1.StageValidating, Image: testDigest},
 		},
 		"NotebookOutOfMemory": {
 			reason: "memory is told apart, after the cancellation too",
@@ -172,8 +202,8 @@ func TestObserve(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			o := observe(tc.run, tc.tasks, validate.Policy{MinimumPython: "3.8"})
-			got := want{Stage: o.stage, Finished: o.finished, Cancel: o.cancel, Stuck: o.stuck, Image: o.image}
+			o := observe(tc.run, tc.tasks, validate.Policy{MinimumPython: "3.8"}, testNow.Add(tc.later))
+			got := want{Stage: o.stage, Finished: o.finished, Cancel: o.cancel, Stuck: o.stuck, Image: o.image, Again: o.lookAgain}
 			if o.failure != nil {
 				got.Reason, got.Retry = o.failure.reason, o.failure.transient()
 				if strings.Contains(o.failure.message, tc.want.Message) {

@@ -83,7 +83,7 @@ func (r *Reconciler) lookUpRun(ctx context.Context, s *scope) (*observation, err
 	for i := range list.Items {
 		tasks[list.Items[i].Labels[labelPipelineTask]] = &list.Items[i]
 	}
-	return observe(run, tasks, policyOf(&s.config)), nil
+	return observe(run, tasks, policyOf(&s.config), r.clock.Now()), nil
 }
 
 // untilRetry is how long it still takes until the next attempt is due.
@@ -245,7 +245,7 @@ func conclude(_ context.Context, s *scope) error {
 	case s.settled:
 		return cmp.Or(settledOutcome(s), s.unpublished)
 	case !s.seen.finished:
-		return outcome.Wait(string(s.seen.stage), progressMessage(s), 0)
+		return outcome.Wait(string(s.seen.stage), progressMessage(s), s.seen.lookAgain)
 	case s.seen.failure == nil:
 		return s.unpublished
 	case s.mayRetry():
