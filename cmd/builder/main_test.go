@@ -103,6 +103,20 @@ func TestPlace(t *testing.T) {
 	expect(t, 1, "InternalError: cannot", "place", "--to=/proc/nowhere/builder")
 }
 
+// The notebook is watched from its first answer on, which one step may note for another.
+func TestAnswerIsHandedOn(t *testing.T) {
+	notebook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	bin, dir := t.TempDir(), t.TempDir()
+	answer := filepath.Join(bin, "answer.json")
+	write(t, dir, "look", goodLook)
+	expect(t, 0, "", "place", "--to="+filepath.Join(bin, "builder"), "--answer="+answer, "--base="+notebook.URL, "--prefix=/p")
+	notebook.Close()
+	expect(t, 1, "stopped answering after it had answered", "probe", "--answer="+answer, "--base="+notebook.URL, "--prefix=/p", "--results="+dir)
+
+	write(t, bin, "answer.json", "{")
+	expect(t, 1, "InternalError: cannot read the first answer", "probe", "--answer="+answer, "--base="+notebook.URL, "--prefix=/p", "--results="+dir)
+}
+
 func TestLook(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", "/nonexistent")

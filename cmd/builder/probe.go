@@ -24,12 +24,18 @@ func runProbe(ctx context.Context, e *env) error {
 	e.flags.DurationVar(&opts.Timeout, "startup-timeout", opts.Timeout, "how long the notebook may take to answer")
 	minimum := e.flags.String("minimum-python", "", "oldest Python that will do; empty for any")
 	warnings := e.flags.String("warnings", "", "comma-separated checks that only warn")
+	answer := e.flags.String("answer", "", "file in which placing noted the notebook's first answer")
 	if err := e.parse(); err != nil {
 		return err
 	}
 	policy, err := newPolicy(opts, *minimum, *warnings)
 	if err != nil {
 		return &usageError{err}
+	}
+	if *answer != "" {
+		if opts.Before, err = fileAt(*answer).read(); err != nil {
+			return err
+		}
 	}
 	return judge(ctx, e.dir(), policy, opts)
 }

@@ -31,6 +31,17 @@ type Options struct {
 	Interval time.Duration
 	// Request is how long one attempt may take.
 	Request time.Duration
+	// Before is a good answer that was had earlier, nil if there was none: what is left then is the watching.
+	Before *Answer
+}
+
+// Answer is the first good answer of a notebook.
+type Answer struct {
+	// At is when it came.
+	At time.Time `json:"at"`
+	// Seconds and Attempts say what it took.
+	Seconds  float64 `json:"seconds"`
+	Attempts int     `json:"attempts"`
 }
 
 // DefaultOptions are what is asked of notebooks that run beside the probe.
@@ -49,13 +60,31 @@ func DefaultOptions() Options {
 func Run(ctx context.Context, opts Options) (*validate.Probe, error) {
 	p := &prober{Options: opts, start: time.Now(), client: newClient(opts.Request)}
 	defer p.client.CloseIdleConnections()
-	outcome := p.await(ctx)
-	p.seen.Seconds = float64(time.Since(p.start).Milliseconds()) / 1000
-	if outcome == validate.OutcomeOK {
-		outcome = p.watch(ctx)
+	if opts.Before != nil {
+		p.seen.Seconds, p.seen.Attempts = opts.Before.Seconds, opts.Before.Attempts
+		p.seen.Outcome = p.watch(ctx, opts.Before.At)
+		return &p.seen, ctx.Err()
 	}
-	p.seen.Outcome = outcome
+	p.seen.Outcome = p.await(ctx)
+	p.seen.Seconds = p.elapsed()
+	if p.seen.Outcome == validate.OutcomeOK {
+		p.seen.Outcome = p.watch(ctx, time.Now())
+	}
 	return &p.seen, ctx.Err()
+}
+
+// First asks for up to Timeout and returns the first good answer, nil if there was none by then. It judges nothing.
+func First(ctx context.Context, opts Options) *Answer {
+	p := &prober{Options: opts, start: time.Now(), client: newClient(opts.Request)}
+	defer p.client.CloseIdleConnections()
+	for {
+		if p.ask(ctx, p.Prefix) == http.StatusOK {
+			return &Answer{At: time.Now(), Seconds: p.elapsed(), Attempts: p.seen.Attempts}
+		}
+		if time.Since(p.start) >= p.Timeout || !sleep(ctx, p.Interval) {
+			return nil
+		}
+	}
 }
 
 func newClient(timeout time.Duration) *http.Client {
@@ -130,15 +159,14 @@ func (p *prober) verdict(ctx context.Context, status int) validate.Outcome {
 	return ""
 }
 
-// watch sees whether a notebook that has answered goes on answering.
-func (p *prober) watch(ctx context.Context) validate.Outcome {
-	for end := time.Now().Add(p.Watch); time.Now().Before(end); {
-		if !sleep(ctx, p.Interval) {
-			return validate.OutcomeOK
-		}
-		status := p.ask(ctx, p.Prefix)
-		if status == 0 && !p.recovers(ctx) {
+// watch sees whether a notebook that answered well at since goes on answering. It asks once at least.
+func (p *prober) watch(ctx context.Context, since time.Time) validate.Outcome {
+	for {
+		if p.ask(ctx, p.Prefix) == 0 && !p.recovers(ctx) {
 			return validate.OutcomeGone
+		}
+		if time.Since(since) >= p.Watch || !sleep(ctx, p.Interval) {
+			break
 		}
 	}
 	if p.seen.Status != http.StatusOK {
@@ -177,6 +205,10 @@ func (p *prober) ask(ctx context.Context, prefix string) int {
 	}
 	p.seen.Status = resp.StatusCode
 	return resp.StatusCode
+}
+
+func (p *prober) elapsed() float64 {
+	return float64(time.Since(p.start).Milliseconds()) / 1000
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

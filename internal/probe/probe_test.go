@@ -137,6 +137,58 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func TestFirst(t *testing.T) {
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1) < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	if got := probe.First(context.Background(), options(server.URL)); got == nil || got.Attempts != 3 || time.Since(got.At) > time.Second {
+		t.Errorf("First = %+v, want the third attempt", got)
+	}
+	opts := options("http://" + freeAddress(t))
+	opts.Timeout = 50 * time.Millisecond
+	if got := probe.First(context.Background(), opts); got != nil {
+		t.Errorf("First = %+v where nobody is", got)
+	}
+}
+
+func TestRunAfterAnEarlierAnswer(t *testing.T) {
+	cases := map[string]struct {
+		reason   string
+		status   int
+		address  string
+		age      time.Duration
+		want     validate.Outcome
+		requests int64
+	}{
+		"Old":   {reason: "An answer of long ago is confirmed once", status: 200, age: time.Minute, want: validate.OutcomeOK, requests: 1},
+		"Turns": {reason: "A notebook that has turned bad since does not pass", status: 500, age: time.Minute, want: validate.OutcomeBadStatus, requests: 1},
+		"Gone":  {reason: "One that is gone since has crashed", address: freeAddress(t), age: time.Minute, want: validate.OutcomeGone},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				w.WriteHeader(tc.status)
+			}))
+			t.Cleanup(server.Close)
+			opts := options(server.URL)
+			if tc.address != "" {
+				opts.Base = "http://" + tc.address
+			}
+			opts.Before = &probe.Answer{At: time.Now().Add(-tc.age), Seconds: 0.5, Attempts: 2}
+			got, err := probe.Run(context.Background(), opts)
+			if err != nil || got.Outcome != tc.want || requests.Load() != tc.requests || got.Seconds != 0.5 {
+				t.Errorf("%s: %+v, %v after %d requests, want %s after %d", tc.reason, got, err, requests.Load(), tc.want, tc.requests)
+			}
+		})
+	}
+}
+
 func TestRunNobodyThere(t *testing.T) {
 	got, err := probe.Run(context.Background(), options("http://"+freeAddress(t)))
 	if err != nil || got.Outcome != validate.OutcomeTimeout || got.Seconds < 0.6 {
