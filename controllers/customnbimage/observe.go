@@ -105,9 +105,14 @@ func (o *observation) addChecksOfTheDead(task *tektonv1.TaskRun, policy validate
 	if o.checks == nil {
 		o.checks = policy.Inside(o.look, "its look ended without an answer")
 	}
-	if !o.gone || f.outOfMemory {
-		o.checks = slices.DeleteFunc(o.checks, func(c validate.Finding) bool { return c.Check == validate.CheckStartup })
-		o.checks = append(o.checks, validate.Finding{Check: validate.CheckStartup, Severity: validate.SeverityError, Message: f.message})
+	death := validate.Finding{Check: validate.CheckStartup, Severity: validate.SeverityError, Message: f.message}
+	others := slices.DeleteFunc(slices.Clone(o.checks), func(c validate.Finding) bool { return c.Check == validate.CheckStartup })
+	switch {
+	case f.outOfMemory:
+		// It comes first: want of memory may be behind the rest.
+		o.checks = append([]validate.Finding{death}, others...)
+	case !o.gone:
+		o.checks = append(others, death)
 	}
 	if verdict := validate.Failure(o.checks); verdict != nil {
 		o.failure = &problem{reason: f.reason, message: verdict.Message}
