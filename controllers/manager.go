@@ -13,8 +13,9 @@ func ManagerOptions(watchNamespaces []string) (ctrl.Options, error) {
 		return ctrl.Options{}, err
 	}
 	return ctrl.Options{
-		Scheme: scheme,
-		Cache:  kube.CacheOptions(watchNamespaces),
-		Client: kube.ClientOptions(),
+		Scheme:     scheme,
+		Cache:      kube.CacheOptions(watchNamespaces),
+		Client:     kube.ClientOptions(),
+		Controller: kube.ControllerOptions(),
 	}, nil
 }

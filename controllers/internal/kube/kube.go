@@ -14,9 +14,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 )
@@ -62,6 +64,13 @@ func CacheOptions(watchNamespaces []string) cache.Options {
 // ClientOptions keeps Secrets and ConfigMaps out of the caches.
 func ClientOptions() client.Options {
 	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}}
+}
+
+// ControllerOptions chooses the plain work queue. controller-runtime's priority queue, its default, can hang when it is
+// shut down while objects wait (kubernetes-sigs/controller-runtime#3538, mended after v0.24.1): the manager then stops
+// only when its grace period is over, and holds the lease until then.
+func ControllerOptions() config.Controller {
+	return config.Controller{UsePriorityQueue: ptr.To(false)}
 }
 
 // quietWhenAbsent keeps a watch whose kind is going from filling the log until the tracker has noticed.

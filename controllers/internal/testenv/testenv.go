@@ -277,7 +277,7 @@ func (e *Env) StartManager(t *testing.T, watchNamespaces []string, setup func(co
 		Cache:      kube.CacheOptions(watchNamespaces),
 		Client:     kube.ClientOptions(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller: controllerOptions(),
 	})
 	if err != nil {
 		t.Fatalf("cannot make a manager: %v", err)
@@ -297,6 +297,13 @@ func (e *Env) StartManager(t *testing.T, watchNamespaces []string, setup func(co
 	})
 	t.Cleanup(stop)
 	return requests, stop
+}
+
+// controllerOptions lets controllers of one name follow each other in one process.
+func controllerOptions() config.Controller {
+	o := kube.ControllerOptions()
+	o.SkipNameValidation = ptr.To(true)
+	return o
 }
 
 // Eventually waits until check succeeds.
