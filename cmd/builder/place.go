@@ -15,7 +15,7 @@ import (
 
 const (
 	// firstLook is how long placing waits for a notebook that is still starting.
-	firstLook = time.Second
+	firstLook = 500 * time.Millisecond
 	maxAnswer = 1 << 10
 )
 

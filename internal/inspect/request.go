@@ -43,11 +43,19 @@ func (r *request) run() (*Report, error) {
 		architectures = []string{config.Architecture}
 	}
 	return &Report{
-		URL:        r.ref.Name(),
-		Image:      r.ref.Context().Digest(desc.Digest.String()).Name(),
+		URL:        customary(r.ref.Name()),
+		Image:      customary(r.ref.Context().Digest(desc.Digest.String()).Name()),
 		Digest:     desc.Digest.String(),
 		Inspection: newInspection(desc, manifest, config, architectures),
 	}, nil
+}
+
+// customary gives Docker Hub the name under which people and container runtimes know it.
+func customary(ref string) string {
+	if rest, ok := strings.CutPrefix(ref, name.DefaultRegistry+"/"); ok {
+		return "docker.io/" + rest
+	}
+	return ref
 }
 
 // choose returns the image for the platform, and all architectures that an index has.
