@@ -37,6 +37,7 @@ func TestObjectsComeInTheOrderOfTheirUse(t *testing.T) {
 	}
 	want := []string{
 		"v1 ServiceAccount /meteor-pipeline",
+		"v1 ServiceAccount /meteor-validate",
 		"rbac.authorization.k8s.io/v1 Role /meteor-pipeline",
 		"rbac.authorization.k8s.io/v1 RoleBinding /meteor-pipeline",
 		"tekton.dev/v1 Task /meteor-inspect-image",
@@ -112,10 +113,18 @@ func TestTheAccountMayDoNoMoreThanPush(t *testing.T) {
 	if diff := cmp.Diff(want, role.Rules); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
-	var account corev1.ServiceAccount
-	convert(t, "ServiceAccount", "meteor-pipeline", &account)
-	if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
-		t.Error("pods get the account's token")
+	for _, name := range []string{"meteor-pipeline", "meteor-validate"} {
+		var account corev1.ServiceAccount
+		convert(t, "ServiceAccount", name, &account)
+		if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
+			t.Errorf("pods get the token of account %s", name)
+		}
+	}
+	var binding rbacv1.RoleBinding
+	convert(t, "RoleBinding", "meteor-pipeline", &binding)
+	subjects := []rbacv1.Subject{{Kind: "ServiceAccount", Name: "meteor-pipeline"}}
+	if diff := cmp.Diff(subjects, binding.Subjects); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
 

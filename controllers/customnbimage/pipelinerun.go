@@ -25,9 +25,11 @@ const (
 const (
 	pipelineImport        = "cnbi-import"
 	defaultServiceAccount = "meteor-pipeline"
-	defaultTimeout        = time.Hour
-	defaultStartupTimeout = 2 * time.Minute
-	defaultMinimumPython  = "3.8"
+	// validateServiceAccount may do nothing: what its pods see, the user's image sees.
+	validateServiceAccount = "meteor-validate"
+	defaultTimeout         = time.Hour
+	defaultStartupTimeout  = 2 * time.Minute
+	defaultMinimumPython   = "3.8"
 )
 
 // newPipelineRun builds the run of one attempt.
@@ -129,19 +131,21 @@ func randomUser(obj *v1alpha1.CustomNBImage) int64 {
 	return first + int64(h.Sum32()%count)
 }
 
-// taskRunSpecs bounds the notebook under validation as the user's own pods would be.
+// taskRunSpecs keeps the pod that runs the user's image from the account that may push, unless the admin has named one
+// for everything, and bounds the notebook as the user's own pods would be.
 func taskRunSpecs(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) []tektonv1.PipelineTaskRunSpec {
+	spec := tektonv1.PipelineTaskRunSpec{
+		PipelineTaskName:   taskValidate,
+		ServiceAccountName: orDefault(config.Build.ServiceAccount, validateServiceAccount),
+	}
 	resources := obj.Spec.Resources
 	if resources == nil {
 		resources = config.Build.Resources
 	}
-	if resources == nil {
-		return nil
+	if resources != nil {
+		spec.SidecarSpecs = []tektonv1.TaskRunSidecarSpec{{Name: sidecarNotebook, ComputeResources: *resources}}
 	}
-	return []tektonv1.PipelineTaskRunSpec{{
-		PipelineTaskName: taskValidate,
-		SidecarSpecs:     []tektonv1.TaskRunSidecarSpec{{Name: sidecarNotebook, ComputeResources: *resources}},
-	}}
+	return []tektonv1.PipelineTaskRunSpec{spec}
 }
 
 func timeoutOf(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) time.Duration {
