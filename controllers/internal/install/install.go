@@ -79,7 +79,7 @@ func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
 }
 
 // Ready tells from the caches whether a namespace has a Pipeline of the current revision, and with it all that the
-// Pipeline needs.
+// Pipeline needs. Of pipelines that are not managed any revision will do.
 func (c *Catalogue) Ready(ctx context.Context, r client.Reader, namespace, pipeline string) (bool, error) {
 	config := &v1alpha1.CNBiConfig{}
 	if err := r.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
@@ -92,6 +92,10 @@ func (c *Catalogue) Ready(ctx context.Context, r client.Reader, namespace, pipel
 	meta, err := Metadata(ctx, r, capabilities.Pipeline, namespace, pipeline)
 	if err != nil || meta == nil {
 		return false, err
+	}
+	if config.Spec.ManagementState == v1alpha1.StateUnmanaged {
+		// The pipelines are somebody else's care, and builds go on with what there is.
+		return meta.DeletionTimestamp.IsZero(), nil
 	}
 	return b.Current(meta, config), nil
 }

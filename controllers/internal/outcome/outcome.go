@@ -9,6 +9,8 @@ import (
 	"errors"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -66,7 +68,8 @@ func AsStall(err error) (*Stalled, bool) {
 
 // Result is what Reconcile returns for err. In a joined error whatever may be retried decides, then the earliest
 // time to look again. A stall is not an error of the operator's, so that it is neither logged nor retried: it is the
-// object's conditions that tell.
+// object's conditions that tell. Nor is the refusal to make anything in a namespace that is being deleted: the object
+// goes too.
 func Result(err error) (ctrl.Result, error) {
 	var res ctrl.Result
 	for _, leaf := range leaves(err) {
@@ -77,7 +80,9 @@ func Result(err error) (ctrl.Result, error) {
 			}
 		case *Stalled:
 		default:
-			return ctrl.Result{}, err
+			if !apierrors.HasStatusCause(leaf, corev1.NamespaceTerminatingCause) {
+				return ctrl.Result{}, err
+			}
 		}
 	}
 	return res, nil

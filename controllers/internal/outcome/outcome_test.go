@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
@@ -29,6 +33,11 @@ func TestResult(t *testing.T) {
 		"WaitWatch": {reason: "a wait without a time is woken by a watch", err: outcome.Wait("R", "m", 0)},
 		"Stall":     {reason: "a stall is no error of the operator's", err: outcome.Stall("R", errBoom)},
 		"Retry":     {reason: "any other error is retried", err: errBoom, want: want{err: errBoom}},
+		"Terminating": {
+			reason: "nothing is to be made in a namespace that is being deleted",
+			err:    errors.Join(fmt.Errorf("cannot apply: %w", terminating()), outcome.Wait("R", "m", time.Second)),
+			want:   want{result: ctrl.Result{RequeueAfter: time.Second}},
+		},
 		"Wrapped": {
 			reason: "wrapping keeps the outcome",
 			err:    fmt.Errorf("cannot do it: %w", outcome.Wait("R", "m", time.Second)),
@@ -56,6 +65,13 @@ func TestResult(t *testing.T) {
 			}
 		})
 	}
+}
+
+// terminating is what the API server answers to a creation in a namespace that is being deleted.
+func terminating() error {
+	err := apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "p", errors.New("being terminated"))
+	err.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
+	return err
 }
 
 func TestAccessors(t *testing.T) {
