@@ -44,6 +44,14 @@ func newRun(status corev1.ConditionStatus, reason, message string) *tektonv1.Pip
 	return run
 }
 
+// withChild adds a TaskRun to those that the run says it has.
+func withChild(run *tektonv1.PipelineRun, task string) *tektonv1.PipelineRun {
+	child := tektonv1.ChildStatusReference{PipelineTaskName: task}
+	child.Kind = "TaskRun"
+	run.Status.ChildReferences = append(run.Status.ChildReferences, child)
+	return run
+}
+
 // newTask is a TaskRun with the given end and results.
 func newTask(status corev1.ConditionStatus, reason, message string, results ...string) *tektonv1.TaskRun {
 	task := &tektonv1.TaskRun{ObjectMeta: metav1.ObjectMeta{Name: "task"}}

@@ -61,6 +61,9 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 	case !allDone(tasks):
 		// The caches of PipelineRuns and TaskRuns run apart for a moment: the TaskRun's own event wakes us.
 		return o
+	case lag(run, tasks, now) > 0:
+		o.lookAgain = lag(run, tasks, now)
+		return o
 	default:
 		o.finished = true
 		if run.Status.CompletionTime != nil {
@@ -71,6 +74,8 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 			o.failure = &f
 		} else if o.image == "" {
 			o.failure = &problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("PipelineRun %q succeeded and named no image", run.Name)}
+		} else if len(o.image) > maxReference {
+			o.failure = &problem{reason: v1alpha1.ReasonInvalidReference, message: fmt.Sprintf("With its digest the image's reference has more than %d characters: shorten the names of its registry and repository", maxReference)}
 		}
 	}
 	o.addChecksOfTheDead(tasks[taskValidate], policy)
@@ -161,6 +166,18 @@ func allDone(tasks map[string]*tektonv1.TaskRun) bool {
 		}
 	}
 	return true
+}
+
+// lag is how long an ended run's TaskRuns that the cache has not shown are waited for. One that somebody has deleted
+// never comes.
+func lag(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, now time.Time) time.Duration {
+	const longest = 10 * time.Second
+	for _, child := range run.Status.ChildReferences {
+		if child.Kind == "TaskRun" && tasks[child.PipelineTaskName] == nil && run.Status.CompletionTime != nil {
+			return run.Status.CompletionTime.Add(longest).Sub(now)
+		}
+	}
+	return 0
 }
 
 // stuckMessage names what keeps a pod from starting, which Tekton tells in the TaskRun's condition and waits out.

@@ -60,6 +60,23 @@ func TestObserve(t *testing.T) {
 			tasks:  tasks{taskInspect: inspected(), taskValidate: newTask(corev1.ConditionUnknown, "Running", "")},
 			want:   want{Stage: v1alpha1.StageValidating, Image: testDigest},
 		},
+		"TaskRunNotSeen": {
+			reason: "nor before all its TaskRuns are seen",
+			run:    withChild(newRun(corev1.ConditionTrue, "Succeeded", ""), taskValidate), later: time.Minute,
+			tasks: tasks{taskInspect: inspected()},
+			want:  want{Stage: v1alpha1.StageImporting, Image: testDigest, Again: 10 * time.Second},
+		},
+		"TaskRunDeleted": {
+			reason: "one that never comes is not waited for long",
+			run:    withChild(failedRun(), taskInspect), later: 2 * time.Minute,
+			want: want{Stage: v1alpha1.StageImporting, Finished: true, Reason: v1alpha1.ReasonInternalError, Message: "Tekton ended the build", Retry: true},
+		},
+		"OverlongImage": {
+			reason: "what the status cannot hold is no image",
+			run:    newRun(corev1.ConditionTrue, "Succeeded", ""),
+			tasks:  tasks{taskInspect: newTask(corev1.ConditionTrue, "Succeeded", "", "image", strings.Repeat("x", 513))},
+			want:   want{Stage: v1alpha1.StageImporting, Finished: true, Image: strings.Repeat("x", 513), Reason: v1alpha1.ReasonInvalidReference, Message: "more than 512"},
+		},
 		"PassedWithoutImage": {
 			reason: "a run that names no image is not believed",
 			run:    newRun(corev1.ConditionTrue, "Succeeded", ""),

@@ -75,13 +75,19 @@ func (r *Reconciler) lookUpRun(ctx context.Context, s *scope) (*observation, err
 		}
 		return nil, fmt.Errorf("cannot read PipelineRun %q: %w", key.Name, err)
 	}
+	if !metav1.IsControlledBy(run, s.obj) {
+		return nil, nameTaken(run.Name)
+	}
 	list := &tektonv1.TaskRunList{}
 	if err := r.client.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingFields{indexTaskRunsByRun: run.Name}); err != nil {
 		return nil, fmt.Errorf("cannot list the TaskRuns of PipelineRun %q: %w", run.Name, err)
 	}
 	tasks := map[string]*tektonv1.TaskRun{}
 	for i := range list.Items {
-		tasks[list.Items[i].Labels[labelPipelineTask]] = &list.Items[i]
+		// A label is anybody's to write: what counts as the run's is what Tekton made for it.
+		if task := &list.Items[i]; metav1.IsControlledBy(task, run) {
+			tasks[task.Labels[labelPipelineTask]] = task
+		}
 	}
 	return observe(run, tasks, policyOf(&s.config), r.clock.Now()), nil
 }
@@ -135,6 +141,18 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 		s.installed = true
 		return nil
 	}
+	return r.waitForPipelines(s)
+}
+
+// waitForPipelines says what keeps the namespace from having the pipelines.
+func (r *Reconciler) waitForPipelines(s *scope) error {
+	namespace := s.obj.Namespace
+	if s.config.ManagementState == v1alpha1.StateUnmanaged {
+		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipelineImport, v1alpha1.CNBiConfigName), 0)
+	}
+	if s.config.Namespaces.Excludes(namespace) {
+		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
+	}
 	// In a namespace's first seconds there is nothing to tell a person yet: the pipelines are on their way.
 	const patience = 3 * time.Second
 	if left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now()); left > 0 {
@@ -144,7 +162,7 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 	if !s.configured {
 		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
 	}
-	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipelineImport, s.obj.Namespace, v1alpha1.CNBiConfigName), 0)
+	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipelineImport, namespace, v1alpha1.CNBiConfigName), 0)
 }
 
 // checkSecret waits for the named pull secret. Secrets are not cached, so it is asked for now and then, the less often
@@ -174,14 +192,33 @@ func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {
 	run := newPipelineRun(s.obj, &s.config, s.build, s.openShift)
 	if err := r.client.Create(ctx, run, fieldOwner); err != nil {
 		if apierrors.IsAlreadyExists(err) {
-			// Ours, and the cache has not seen it yet.
-			s.quiet = true
-			return outcome.Wait(v1alpha1.ReasonImporting, "Waiting for the cache to catch up", staleAfter)
+			return r.awaitRun(ctx, s, run)
 		}
 		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
 	}
 	s.seen = &observation{runName: run.Name, stage: v1alpha1.StageImporting, started: run.CreationTimestamp.Time}
 	return nil
+}
+
+// awaitRun waits for the cache to show a run that exists. One that is another's, or has lost the label that the cache
+// selects by, it will never show.
+func (r *Reconciler) awaitRun(ctx context.Context, s *scope, run *tektonv1.PipelineRun) error {
+	current := metadataOf(capabilities.PipelineRun)
+	err := r.direct.Get(ctx, client.ObjectKeyFromObject(run), current)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot read PipelineRun %q: %w", run.Name, err)
+	}
+	if err == nil && (!metav1.IsControlledBy(current, s.obj) || current.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue) {
+		return nameTaken(run.Name)
+	}
+	s.quiet = true
+	return outcome.Wait(v1alpha1.ReasonImporting, "Waiting for the cache to catch up", staleAfter)
+}
+
+// nameTaken waits for a run that is not the object's to go. No watch tells of its end.
+func nameTaken(name string) error {
+	const again = 30 * time.Second
+	return outcome.Wait(v1alpha1.ReasonConflictingObject, fmt.Sprintf("PipelineRun %q has the name of this object's run and is not it, or has lost its labels: remove it", name), again)
 }
 
 // endRun ends a run that can come to nothing any more, or that its user has suspended. A suspended run is taken away, so
@@ -236,7 +273,11 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
-	return r.applyStream(ctx, stream)
+	if err := r.applyStream(ctx, stream); err != nil {
+		s.unpublished = outcome.Wait(v1alpha1.ReasonProgressingWithRetry, sentence(err.Error()), 0)
+		return err
+	}
+	return nil
 }
 
 // conclude says how the pass ends.

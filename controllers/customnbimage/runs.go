@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -87,12 +88,12 @@ func outdatedRuns(runs []tektonv1.PipelineRun, current, build string, keep *v1al
 			}
 			continue
 		}
-		rule, count := keep.Failed, int32(defaultKeepFailed)
+		rule, fallback := keep.Failed, int32(defaultKeepFailed)
 		if succeeded(&run) {
-			rule, count = keep.Successful, defaultKeepSuccessful
+			rule, fallback = keep.Successful, defaultKeepSuccessful
 		}
 		left := timeLeft(&run, rule.Age, now)
-		if run.Labels[v1alpha1.LabelBuild] == build || kept[succeeded(&run)] >= ptr.Deref(rule.Count, count) || left < 0 {
+		if run.Labels[v1alpha1.LabelBuild] == build || kept[succeeded(&run)] >= countOf(rule, fallback) || left < 0 {
 			outdated = append(outdated, run)
 			continue
 		}
@@ -102,6 +103,14 @@ func outdatedRuns(runs []tektonv1.PipelineRun, current, build string, keep *v1al
 		}
 	}
 	return outdated, next
+}
+
+// countOf is how many runs a rule keeps. One that speaks of age only keeps any number.
+func countOf(rule v1alpha1.RunRetention, fallback int32) int32 {
+	if rule.Count == nil && rule.Age != nil {
+		return math.MaxInt32
+	}
+	return ptr.Deref(rule.Count, fallback)
 }
 
 // timeLeft is how long a run may stay: negative when its time is over, zero when age does not matter.

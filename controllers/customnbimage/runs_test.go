@@ -40,9 +40,14 @@ func TestOutdatedRuns(t *testing.T) {
 			runs:   []tektonv1.PipelineRun{run("now", "b", good, 9), run("a", "x", good, 1), run("c", "z", bad, 3), run("d", "y", bad, 2)},
 			keep:   v1alpha1.RetentionSpec{Successful: count(1), Failed: count(1)}, want: []string{"d", "a"},
 		},
-		"Running":  {reason: "what runs is not deleted", runs: []tektonv1.PipelineRun{run("old", "x", running, 0)}, keep: v1alpha1.RetentionSpec{Failed: count(0)}},
-		"TooOld":   {reason: "age counts from the end", runs: []tektonv1.PipelineRun{run("old", "x", bad, 0)}, keep: v1alpha1.RetentionSpec{Failed: aged}, now: testNow.Add(12 * time.Minute), want: []string{"old"}},
-		"NotYet":   {reason: "the next to go says when", runs: []tektonv1.PipelineRun{run("old", "x", bad, 0)}, keep: v1alpha1.RetentionSpec{Failed: aged}, now: testNow.Add(4 * time.Minute), next: 7 * time.Minute},
+		"Running": {reason: "what runs is not deleted", runs: []tektonv1.PipelineRun{run("old", "x", running, 0)}, keep: v1alpha1.RetentionSpec{Failed: count(0)}},
+		"TooOld":  {reason: "age counts from the end", runs: []tektonv1.PipelineRun{run("old", "x", bad, 0)}, keep: v1alpha1.RetentionSpec{Failed: aged}, now: testNow.Add(12 * time.Minute), want: []string{"old"}},
+		"NotYet":  {reason: "the next to go says when", runs: []tektonv1.PipelineRun{run("old", "x", bad, 0)}, keep: v1alpha1.RetentionSpec{Failed: aged}, now: testNow.Add(4 * time.Minute), next: 7 * time.Minute},
+		"AgeOnly": {
+			reason: "a rule that names no count keeps any number",
+			runs:   []tektonv1.PipelineRun{run("now", "b", good, 9), run("a", "x", good, 1), run("c", "z", good, 3)},
+			keep:   v1alpha1.RetentionSpec{Successful: aged}, now: testNow.Add(time.Minute), next: 10 * time.Minute,
+		},
 		"Defaults": {reason: "three failed ones by default", runs: []tektonv1.PipelineRun{run("1", "1", bad, 1), run("2", "2", bad, 2), run("3", "3", bad, 3), run("4", "4", bad, 4)}, want: []string{"1"}},
 	}
 	for name, tc := range cases {

@@ -16,12 +16,13 @@ import (
 	"github.com/meteor-zone/meteor-operator/internal/validate"
 )
 
-// Bounds of lists in the status, as the API has them.
+// Bounds of what is in the status, as the API has them.
 const (
 	maxSoftware   = 64
 	maxPackages   = 500
 	maxValidation = 32
 	maxBuilds     = 5
+	maxReference  = 512
 )
 
 // defaultRetries is how often a build is tried again where no CNBiConfig says.
@@ -91,6 +92,9 @@ func setImage(s *scope) {
 	_, digest, _ := strings.Cut(seen.image, "@")
 	source, _, _ := strings.Cut(string(s.obj.Spec.FromImage), "@")
 	st.Image, st.SourceImage = seen.image, source+"@"+digest
+	if len(st.SourceImage) > maxReference {
+		st.SourceImage = seen.image
+	}
 	st.Validation = validationOf(seen.checks)
 	st.Software, st.Packages, st.PackagesTotal = nil, nil, 0
 	if seen.look == nil {
@@ -256,7 +260,7 @@ func setInstalled(s *scope, set conditions.Set) {
 	}
 	if wait, ok := outcome.AsWait(s.err); ok {
 		switch wait.Reason {
-		case v1alpha1.ReasonTektonUnavailable, v1alpha1.ReasonWaitingForPipelines, v1alpha1.ReasonUnmanaged:
+		case v1alpha1.ReasonTektonUnavailable, v1alpha1.ReasonWaitingForPipelines, v1alpha1.ReasonUnmanaged, v1alpha1.ReasonNamespaceExcluded:
 			set.False(v1alpha1.ConditionPipelinesInstalled, wait.Reason, wait.Message)
 		}
 	}
