@@ -85,10 +85,14 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 	}
 }
 
-// rebuildAsked is the value of the rebuild annotation, or its hash where it is longer than the status holds.
+// rebuildAsked is the value of the rebuild annotation, or its hash where it is longer than the status holds. Who takes
+// the annotation off asks for nothing: then it is the value that was acted on last.
 func rebuildAsked(obj *v1alpha1.CustomNBImage) string {
 	const limit = 256
 	value := obj.Annotations[v1alpha1.AnnotationRebuild]
+	if value == "" {
+		return obj.Status.LastRebuild
+	}
 	if len(value) <= limit {
 		return value
 	}

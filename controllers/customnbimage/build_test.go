@@ -122,4 +122,8 @@ func TestRebuildAsked(t *testing.T) {
 	if got := rebuildAsked(obj); got != "2026-01-01" {
 		t.Errorf("a short value stays: %q", got)
 	}
+	obj.Status.LastRebuild, obj.Annotations = "2026-01-01", nil
+	if got := rebuildAsked(obj); got != "2026-01-01" {
+		t.Errorf("taking the annotation off asks for no build: %q", got)
+	}
 }
