@@ -108,8 +108,11 @@ func (c *Cluster) kubectl(ctx context.Context) (string, error) {
 // setImage sets the manager's image, and the one that it gives to the steps of the pipelines.
 func setImage(deployment *unstructured.Unstructured, image string) error {
 	containers, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
-	if err != nil || len(containers) != 1 {
-		return fmt.Errorf("cannot set the image: the Deployment has %d containers, not one: %w", len(containers), err)
+	if err != nil {
+		return fmt.Errorf("cannot set the image: %w", err)
+	}
+	if len(containers) != 1 {
+		return fmt.Errorf("cannot set the image: the Deployment has %d containers, not one", len(containers))
 	}
 	container, _ := containers[0].(map[string]any)
 	container["image"] = image
