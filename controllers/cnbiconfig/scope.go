@@ -33,8 +33,9 @@ func (t territory) holds(ctx context.Context, config *v1alpha1.CNBiConfig, names
 		return true, nil
 	case v1alpha1.NamespacesSelected:
 		return selects(config.Spec.Namespaces.Selector, namespace.Labels)
+	default:
+		return t.inUse(ctx, namespace.Name)
 	}
-	return t.inUse(ctx, namespace.Name)
 }
 
 // list returns the names of all namespaces that get pipelines, sorted.

@@ -174,7 +174,7 @@ func notebookDeath(task *tektonv1.TaskRun) *problem {
 	}
 	for _, sidecar := range task.Status.Sidecars {
 		t := sidecar.Terminated
-		if sidecar.Name != sidecarNotebook || t == nil || probeEndedBefore(task, t) {
+		if sidecar.Name != sidecarNotebook || t == nil || probePassed(task) {
 			continue
 		}
 		if outOfMemory(t) {
@@ -188,7 +188,7 @@ func notebookDeath(task *tektonv1.TaskRun) *problem {
 	return nil
 }
 
-func probeEndedBefore(task *tektonv1.TaskRun, sidecar *corev1.ContainerStateTerminated) bool {
+func probePassed(task *tektonv1.TaskRun) bool {
 	for _, step := range task.Status.Steps {
 		if step.Name == stepProbe && step.Terminated != nil && step.Terminated.ExitCode == 0 {
 			return true

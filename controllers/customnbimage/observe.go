@@ -117,7 +117,8 @@ func (o *observation) addChecksOfTheDead(task *tektonv1.TaskRun, policy validate
 		// It comes first: want of memory may be behind the rest.
 		o.checks = append([]validate.Finding{death}, others...)
 	case !o.gone:
-		o.checks = append(others, death)
+		others = append(others, death)
+		o.checks = others
 	}
 	if verdict := validate.Failure(o.checks); verdict != nil {
 		o.failure = &problem{reason: f.reason, message: verdict.Message}

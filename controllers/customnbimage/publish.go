@@ -23,7 +23,7 @@ func (r *Reconciler) applyStream(ctx context.Context, stream *imageac.ImageStrea
 	}
 	u := &unstructured.Unstructured{Object: content}
 	for {
-		err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(fieldOwner))
+		err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner)
 		if err == nil {
 			return nil
 		}

@@ -74,7 +74,8 @@ func (c *Cluster) findLocal(ctx context.Context) error {
 	if err != nil && !errors.Is(err, cluster.ErrNotUp) {
 		return err
 	}
-	if c.Kubeconfig != "" && (err != nil || c.Kubeconfig != info.Kubeconfig) {
+	local := err == nil && c.Kubeconfig == info.Kubeconfig
+	if c.Kubeconfig != "" && !local {
 		return nil
 	}
 	if err := c.LocalCommand(ctx, "up"); err != nil {

@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 			reason: "Errors of a server that is still starting are waited out",
 			serve: func(n int64, w http.ResponseWriter, _ *http.Request) {
 				if n < 20 {
-					w.WriteHeader(503)
+					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			},
 			want: want{validate.OutcomeOK, 200},
@@ -81,7 +81,7 @@ func TestRun(t *testing.T) {
 			reason: "A notebook that answers 200 and then errors does not pass",
 			serve: func(n int64, w http.ResponseWriter, _ *http.Request) {
 				if n > 3 {
-					w.WriteHeader(500)
+					w.WriteHeader(http.StatusInternalServerError)
 				}
 			},
 			want: want{validate.OutcomeBadStatus, 500},
@@ -110,7 +110,7 @@ func TestRun(t *testing.T) {
 				if n > 2 {
 					panic(http.ErrAbortHandler)
 				}
-				w.WriteHeader(503)
+				w.WriteHeader(http.StatusServiceUnavailable)
 			},
 			want: want{validate.OutcomeGone, 503},
 		},

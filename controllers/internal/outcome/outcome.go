@@ -73,7 +73,7 @@ func AsStall(err error) (*Stalled, bool) {
 func Result(err error) (ctrl.Result, error) {
 	var res ctrl.Result
 	for _, leaf := range leaves(err) {
-		switch e := leaf.(type) {
+		switch e := leaf.(type) { //nolint:errorlint // leaves wrap nothing
 		case *Waiting:
 			if e.After > 0 && (res.RequeueAfter == 0 || e.After < res.RequeueAfter) {
 				res.RequeueAfter = e.After
@@ -93,11 +93,11 @@ func leaves(err error) []error {
 	if err == nil {
 		return nil
 	}
-	switch err.(type) {
+	switch err.(type) { //nolint:errorlint // the tree is taken apart here
 	case *Waiting, *Stalled:
 		return []error{err}
 	}
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // the tree is taken apart here
 	case interface{ Unwrap() []error }:
 		var all []error
 		for _, inner := range e.Unwrap() {

@@ -4,13 +4,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/meteor-zone/meteor-operator/test/cluster"
@@ -82,7 +82,7 @@ func run(ctx context.Context, command string, args []string) error {
 	case command == "node":
 		return c.RunNode()
 	}
-	return errors.New("unknown command, or wrong number of arguments\n" + usage)
+	return fmt.Errorf("unknown command, or wrong number of arguments\n%s", strings.TrimRight(usage, ".\n"))
 }
 
 func checkout() (string, error) {
