@@ -151,7 +151,11 @@ func foreignStream(t *testing.T) {
 		t.Errorf("somebody else's stream was changed: %v", now)
 	}
 	must(t, on.Client.Delete(t.Context(), theirs))
-	says(t, u.untilReady("taken"), v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded)
+	obj = u.until("taken", "is ready", func(obj *v1alpha1.CustomNBImage) bool { return obj.Status.Phase == v1alpha1.PhaseReady })
+	says(t, obj, v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded)
+	if made := u.runs.made(ofObject[*pipelineRun]("taken")); len(made) != 1 {
+		t.Errorf("want no other run because of a name, got %v", made)
+	}
 	if !offered(u.stream("taken")) {
 		t.Error("want the image offered now that the name is free")
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/hack/operator"
 )
 
-var byDigest = regexp.MustCompile(`^[^@]+/images/[a-z-]+@sha256:[0-9a-f]{64}$`)
+var byDigest = regexp.MustCompile(`^[^@]+/jupyter(:1)?@sha256:[0-9a-f]{64}$`)
 
 // goodDay follows one object from its creation until its image is offered.
 func goodDay(t *testing.T) {
@@ -65,9 +65,10 @@ func wantStory(t *testing.T, story *record[*v1alpha1.CustomNBImage]) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the story is another than it should be (-want +got):\n%s", diff)
 	}
-	// A write for each thing that can be seen: the run, the second stage, the end.
-	if writes := len(events) - 1; writes > 3 {
-		t.Errorf("the status was written %d times, not 3", writes)
+	// A write for each thing that can be seen: the run, the second stage, the end; and that the namespace still waits for
+	// its pipelines where a busy machine takes its time.
+	if writes := len(events) - 1; writes > 4 {
+		t.Errorf("the status was written %d times", writes)
 	}
 }
 
@@ -77,7 +78,7 @@ func wantResult(t *testing.T, obj *v1alpha1.CustomNBImage) {
 	if !byDigest.MatchString(st.Image) || !byDigest.MatchString(st.SourceImage) {
 		t.Errorf("want the image by digest, got %q from %q", st.Image, st.SourceImage)
 	}
-	for _, name := range []string{"Python", "Jupyter"} {
+	for _, name := range []string{"Python", "Notebook"} {
 		if !slices.ContainsFunc(st.Software, func(s v1alpha1.SoftwareVersion) bool { return strings.Contains(s.Name, name) && s.Version != "" }) {
 			t.Errorf("want %s among the software: %v", name, st.Software)
 		}
@@ -159,14 +160,14 @@ func offered(stream *imagev1.ImageStream) bool {
 	return stream.Labels["opendatahub.io/notebook-image"] == "true"
 }
 
-// wantEvents checks what kubectl describe shows.
+// wantEvents checks what kubectl describe shows. A busy machine may have had the object wait for its pipelines first.
 func wantEvents(t *testing.T, u *user) {
 	t.Helper()
 	var got []string
 	await(t, u.client, "there is an event for the end", func(l *corev1.EventList) bool {
 		got = nil
 		for _, e := range l.Items {
-			if e.InvolvedObject.Kind == "CustomNBImage" {
+			if e.InvolvedObject.Kind == "CustomNBImage" && e.Reason != v1alpha1.ReasonWaitingForPipelines {
 				got = append(got, e.Type+" "+e.Reason)
 			}
 		}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,7 +60,7 @@ func prepare(ctx context.Context) error {
 func configure(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return operator.Await(ctx, on.Client, func(l *v1alpha1.CNBiConfigList) (bool, error) {
+	err := operator.Await(ctx, on.Client, func(l *v1alpha1.CNBiConfigList) (bool, error) {
 		if len(l.Items) == 0 {
 			return false, nil
 		}
@@ -67,6 +68,7 @@ func configure(ctx context.Context) error {
 		l.Items[0].Spec.Validation.StartupTimeout = &metav1.Duration{Duration: startupTimeout}
 		return true, on.Client.Patch(ctx, &l.Items[0], client.MergeFrom(before))
 	})
+	return errors.Join(err, on.AllowPlainHTTP(ctx))
 }
 
 // testCase is one story.

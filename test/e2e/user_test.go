@@ -8,12 +8,15 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	imagev1 "github.com/openshift/api/image/v1"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -60,11 +63,29 @@ func newUser(t *testing.T) *user {
 	var err error
 	u.client, err = client.NewWithWatch(u.config, client.Options{Scheme: operator.Scheme()})
 	must(t, err)
+	u.awaitRights()
 	u.runs = watch[*pipelineRun](t, on.Client, &tektonv1.PipelineRunList{}, client.InNamespace(ns.Name))
 	if hasStreams(t) {
 		u.streams = watch[*imagev1.ImageStream](t, on.Client, &imagev1.ImageStreamList{}, client.InNamespace(ns.Name))
 	}
 	return u
+}
+
+// awaitRights waits until the API server knows of the user's rights, which it says nothing about when asked to watch.
+func (u *user) awaitRights() {
+	u.t.Helper()
+	err := wait.PollUntilContextTimeout(u.t.Context(), 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: u.namespace, Verb: "create", Group: v1alpha1.GroupVersion.Group, Resource: "customnbimages",
+			},
+		}}
+		err := u.client.Create(ctx, review)
+		return review.Status.Allowed, err
+	})
+	if err != nil {
+		u.t.Fatalf("who has the role edit may not create CustomNBImages: %v", err)
+	}
 }
 
 func must(t *testing.T, err error) {
