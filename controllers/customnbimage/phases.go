@@ -33,9 +33,6 @@ func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 }
 
 func (r *Reconciler) identifyBuild(_ context.Context, s *scope) error {
-	if t := s.obj.Spec.BuildType.Canonical(); t != v1alpha1.BuildTypeImageImport {
-		return outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("spec.buildType: this version builds %s only, not %s", v1alpha1.BuildTypeImageImport, t))
-	}
 	s.build = newBuild(s.obj)
 	if record := newestRecord(s.obj); record != nil {
 		s.settled = record.ID == s.build.id && record.Result != ""
@@ -115,6 +112,14 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 		if err := r.remove(ctx, run); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkType refuses what this version cannot build. The build that such an edit has overtaken is ended by now.
+func (r *Reconciler) checkType(_ context.Context, s *scope) error {
+	if t := s.obj.Spec.BuildType.Canonical(); t != v1alpha1.BuildTypeImageImport {
+		return outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("This version builds %s only: change spec.buildType, which is %s", v1alpha1.BuildTypeImageImport, t)) //nolint:staticcheck // a condition's message
 	}
 	return nil
 }
@@ -221,8 +226,8 @@ func nameTaken(name string) error {
 	return outcome.Wait(v1alpha1.ReasonConflictingObject, fmt.Sprintf("PipelineRun %q has the name of this object's run and is not it, or has lost its labels: remove it", name), again)
 }
 
-// endRun ends a run that can come to nothing any more, or that its user has suspended. A suspended run is taken away, so
-// that the same build starts anew when it may.
+// endRun ends a run that can come to nothing any more, or that its user has suspended. A suspended run is taken away and
+// its build over: what starts later has another name, since Tekton would take a pod of the old one for its own.
 func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
 	if s.settled || s.seen == nil {
 		return nil
@@ -237,6 +242,7 @@ func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
 	if err := r.remove(ctx, run); err != nil {
 		return err
 	}
+	closeOvertaken(s.obj.Status.Builds, metav1.NewTime(r.clock.Now()))
 	s.seen = nil
 	return outcome.Wait(v1alpha1.ReasonSuspended, "No build starts while spec.suspend is true", 0)
 }

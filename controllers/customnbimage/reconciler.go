@@ -3,8 +3,10 @@ package customnbimage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -83,11 +85,14 @@ type phase func(context.Context, *scope) error
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	obj := &v1alpha1.CustomNBImage{}
 	if err := r.client.Get(ctx, req.NamespacedName, obj); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			r.statuses.Forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("cannot read the object: %w", err)
 	}
 	if !obj.DeletionTimestamp.IsZero() {
 		// Owner references take everything away; there is nothing to do and nothing to wait for.
-		r.statuses.Forget(obj.UID)
 		return ctrl.Result{}, nil
 	}
 	if r.statuses.Stale(obj) {
@@ -95,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
-		r.readConfig, r.identifyBuild, r.observeRun, r.removeOvertaken, r.checkCluster, r.checkSecret, r.ensureRun,
+		r.readConfig, r.identifyBuild, r.observeRun, r.removeOvertaken, r.checkType, r.checkCluster, r.checkSecret, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)
 	err := r.statuses.Apply(ctx, s.before, s.obj)

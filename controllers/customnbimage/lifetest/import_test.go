@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
@@ -349,4 +351,65 @@ func TestWatchNamespaces(t *testing.T) {
 	if n := len(w.runs("notebook")); n != 0 {
 		t.Errorf("the other namespace has %d runs", n)
 	}
+}
+
+// TestStrangers are runs and tasks that only look as if they were the object's.
+func TestStrangers(t *testing.T) {
+	t.Run("LabelTakenOff", func(t *testing.T) {
+		w := newWorld(t, true, false)
+		m := w.start()
+		w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+		run := w.run("notebook")
+		w.is("notebook", "importing", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonImporting))
+		label(t, run, "somebody")
+		w.is("notebook", "in conflict", phaseIs(v1alpha1.PhasePending, v1alpha1.ReasonConflictingObject))
+		m.settle(t)
+		m.wants(t, "a run that no cache shows is not asked for again and again", map[string]int{})
+
+		label(t, run, v1alpha1.PartOfValue)
+		w.pass(run)
+		w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+		w.oneRun("notebook", run)
+	})
+	t.Run("Forgery", func(t *testing.T) {
+		w := newWorld(t, true, false)
+		w.start()
+		w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+		run := w.run("notebook")
+		w.begin(run)
+		forged := &tektonv1.TaskRun{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "forged", Labels: map[string]string{
+				v1alpha1.LabelPartOf: v1alpha1.PartOfValue, v1alpha1.LabelCustomNBImage: "notebook",
+				"tekton.dev/pipelineRun": run.Name, "tekton.dev/pipelineTask": "validate",
+			}},
+			Spec: tektonv1.TaskRunSpec{TaskRef: &tektonv1.TaskRef{Name: "meteor-validate-image"}},
+		}
+		w.create(forged)
+		w.stays("notebook", "importing", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonImporting), stageIs(v1alpha1.StageImporting))
+		w.validating(run)
+		w.finish(run)
+		w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	})
+}
+
+func label(t *testing.T, run *tektonv1.PipelineRun, partOf string) {
+	t.Helper()
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"`+v1alpha1.LabelPartOf+`":"`+partOf+`"}}}`))
+	if err := env.Client.Patch(t.Context(), run, patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestUnmanaged is an admin who keeps the operator from changing the pipelines that are there.
+func TestUnmanaged(t *testing.T) {
+	w := newWorld(t, true, false)
+	m := w.start()
+	w.warm(m)
+	w.configure(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.ManagementState = v1alpha1.StateUnmanaged
+		c.Spec.Images.Builder = "registry.example/another:2" // of which the pipelines that are there know nothing
+	})
+	w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+	w.pass(w.run("notebook"))
+	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 }

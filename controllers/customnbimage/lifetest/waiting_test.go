@@ -346,6 +346,26 @@ func TestEditMeanwhile(t *testing.T) {
 	w.oneRun("notebook", third)
 }
 
+// TestEditToWhatCannotBe asks for a build, while another goes on, that this version does not have.
+func TestEditToWhatCannotBe(t *testing.T) {
+	w := newWorld(t, true, true)
+	w.start()
+	w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+	run := w.run("notebook")
+	w.edit("notebook", func(o *v1alpha1.CustomNBImage) {
+		o.Spec = v1alpha1.CustomNBImageSpec{
+			BuildType: v1alpha1.BuildTypePackageList, BuilderImage: source, PackageVersions: []string{"pandas"},
+		}
+	})
+	w.is("notebook", "refused", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonInvalidSpec))
+	w.gone(run)
+	w.edit("notebook", func(o *v1alpha1.CustomNBImage) {
+		o.Spec = v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypeImageImport, FromImage: source}
+	})
+	w.pass(w.run("notebook"))
+	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+}
+
 // gone waits until a run is gone.
 func (w *world) gone(run *tektonv1.PipelineRun) {
 	w.t.Helper()
