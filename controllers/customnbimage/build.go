@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,9 +59,9 @@ func inputsHash(obj *v1alpha1.CustomNBImage) string {
 	return hex.EncodeToString(sum[:])[:10]
 }
 
-// newBuild names the build that the object asks for now. Its ID is the inputs' hash, with the generation behind it where
-// the same inputs are to be built once more: an edit that changes no input follows a failure, since who edits a failed
-// object wants it tried again; or an edit goes back to what was asked for before.
+// newBuild names the build that the object asks for now. The first build's ID is the inputs' hash. Later ones have the
+// generation behind it, since the same inputs can be asked for once more: when an edit goes back to them, and when an
+// edit that changes no input follows a failure. Who edits a failed object wants it tried again.
 func newBuild(obj *v1alpha1.CustomNBImage) build {
 	hash, current := inputsHash(obj), obj.Status.BuildID
 	again := hash + "-" + strconv.FormatInt(obj.Generation, 10)
@@ -70,10 +69,7 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 	case current == "":
 		return build{id: hash, attempt: 1, cause: v1alpha1.CauseCreated}
 	case !sameInputs(current, hash):
-		b := build{id: hash, attempt: 1, cause: v1alpha1.CauseSpecChanged}
-		if slices.ContainsFunc(obj.Status.Builds, func(r v1alpha1.BuildRecord) bool { return sameInputs(r.ID, hash) }) {
-			b.id = again
-		}
+		b := build{id: again, attempt: 1, cause: v1alpha1.CauseSpecChanged}
 		if rebuildAsked(obj) != obj.Status.LastRebuild {
 			b.cause = v1alpha1.CauseRebuild
 		}

@@ -117,7 +117,8 @@ func newStore(accounts map[string]account) (*Store, error) {
 	for key, a := range accounts {
 		auth, err := a.config()
 		if err != nil {
-			return nil, fmt.Errorf("cannot read pull secret: entry %q: %w", key, err)
+			// Which entry it is would tell of the secret to those who may not read it.
+			return nil, fmt.Errorf("cannot read pull secret: one of its entries: %w", err)
 		}
 		if auth == (authn.AuthConfig{}) {
 			continue

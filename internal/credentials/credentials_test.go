@@ -71,8 +71,8 @@ func TestLoadBadSecret(t *testing.T) {
 	}{
 		"NotJSON": {content: `{"auths": s3cr3t`, want: `cannot read pull secret: key ".dockerconfigjson" holds no valid JSON of that type`},
 		"Types":   {content: `{"auths":{"quay.io":"s3cr3t"}}`, want: `cannot read pull secret: key ".dockerconfigjson" holds no valid JSON of that type`},
-		"Base64":  {content: `{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, want: `cannot read pull secret: entry "quay.io": auth is not the base64 of user:password`},
-		"NoColon": {content: `{"auths":{"quay.io":{"auth":"czNjcjN0"}}}`, want: `cannot read pull secret: entry "quay.io": auth is not the base64 of user:password`},
+		"Base64":  {content: `{"auths":{"quay.io":{"auth":"s3cr3t!"}}}`, want: `cannot read pull secret: one of its entries: auth is not the base64 of user:password`},
+		"NoColon": {content: `{"auths":{"quay.io":{"auth":"czNjcjN0"}}}`, want: `cannot read pull secret: one of its entries: auth is not the base64 of user:password`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -104,7 +104,7 @@ func TestStaleCacheWritesNothing(t *testing.T) {
 	if *requests != 1 {
 		t.Errorf("and costs no request: %d", *requests)
 	}
-	s.Forget(old.UID)
+	s.Forget(client.ObjectKeyFromObject(old))
 	if s.Stale(old) {
 		t.Error("what is forgotten is not stale")
 	}

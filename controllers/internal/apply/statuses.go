@@ -14,13 +14,19 @@ type Statuses struct {
 	owner  client.FieldOwner
 
 	mu sync.Mutex
-	// last holds, by object, the version on which the last write was based.
-	last map[types.UID]string
+	// last holds the version on which the last write for an object was based.
+	last map[types.NamespacedName]version
+}
+
+// version is one version of one object: an object of the same name that comes later is another.
+type version struct {
+	uid     types.UID
+	version string
 }
 
 // NewStatuses returns a Statuses that writes as owner.
 func NewStatuses(c client.Client, owner client.FieldOwner) *Statuses {
-	return &Statuses{client: c, owner: owner, last: map[types.UID]string{}}
+	return &Statuses{client: c, owner: owner, last: map[types.NamespacedName]version{}}
 }
 
 // Stale tells whether obj, as read from the cache, is older than the last status written for it. A reconciler that
@@ -28,32 +34,33 @@ func NewStatuses(c client.Client, owner client.FieldOwner) *Statuses {
 func (s *Statuses) Stale(obj client.Object) bool { return s.behind(obj) }
 
 // Forget drops what is known of an object that is gone.
-func (s *Statuses) Forget(uid types.UID) {
+func (s *Statuses) Forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.last, uid)
+	delete(s.last, key)
 }
 
 func (s *Statuses) behind(obj client.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, ok := s.last[obj.GetUID()]
+	key := client.ObjectKeyFromObject(obj)
+	last, ok := s.last[key]
 	if !ok {
 		return false
 	}
-	if last == obj.GetResourceVersion() {
+	if last == (version{obj.GetUID(), obj.GetResourceVersion()}) {
 		return true
 	}
-	delete(s.last, obj.GetUID())
+	delete(s.last, key)
 	return false
 }
 
 // wrote notes a write, unless it changed nothing: then no newer version will come.
-func (s *Statuses) wrote(before client.Object, version string) {
-	if version == before.GetResourceVersion() {
+func (s *Statuses) wrote(before client.Object, now string) {
+	if now == before.GetResourceVersion() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last[before.GetUID()] = before.GetResourceVersion()
+	s.last[client.ObjectKeyFromObject(before)] = version{before.GetUID(), before.GetResourceVersion()}
 }
