@@ -1,5 +1,5 @@
 # The same content can be packed without a container engine: go run ./hack/image --push REF
-FROM docker.io/library/golang:1.26 AS build
+FROM docker.io/library/golang:1.26.4 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

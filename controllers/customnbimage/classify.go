@@ -104,7 +104,7 @@ func classifyTask(name string, task *tektonv1.TaskRun) problem {
 			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image could not be looked into from inside: exit code %d", step.Terminated.ExitCode)}
 		}
 	}
-	if strings.Contains(message, "not found") || strings.Contains(message, "deleted") || strings.Contains(message, "node") {
+	if strings.Contains(message, "not found") || strings.Contains(message, "deleted") {
 		return problem{reason: v1alpha1.ReasonNodeLost, message: fmt.Sprintf("The pod of TaskRun %q was lost: %s", task.Name, message)}
 	}
 	return problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("TaskRun %q ended with %s: %s", task.Name, c.Reason, message)}
