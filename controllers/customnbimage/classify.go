@@ -2,6 +2,7 @@ package customnbimage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,7 +33,7 @@ const (
 	tektonConfigError           = "CreateContainerConfigError"
 )
 
-const restrictedHint = `the namespace enforces a Pod Security Standard that Tekton's own containers do not meet: ` +
+const restrictedHint = `The namespace enforces a Pod Security Standard that Tekton's own containers do not meet: ` +
 	`set "set-security-context" to "true" in ConfigMap "feature-flags" of Tekton's namespace`
 
 // problem is why a run failed, as the conditions tell it.
@@ -58,9 +59,17 @@ func classify(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun) pro
 		if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
 			continue
 		}
-		return classifyTask(name, task)
+		p := classifyTask(name, task)
+		if p.reason == v1alpha1.ReasonImagePullUnauthorized && !hasParam(run, paramPullSecret) {
+			p.message += ": name one in spec.imagePullSecret"
+		}
+		return p
 	}
 	return classifyRun(run.Status.GetCondition(apis.ConditionSucceeded))
+}
+
+func hasParam(run *tektonv1.PipelineRun, name string) bool {
+	return slices.ContainsFunc(run.Spec.Params, func(p tektonv1.Param) bool { return p.Name == name })
 }
 
 // classifyRun is for runs that ended without a failed TaskRun to ask.
@@ -183,7 +192,7 @@ func notebookDeath(task *tektonv1.TaskRun) *problem {
 				message: "The notebook ran out of memory: give it more in spec.resources.limits.memory",
 			}
 		}
-		return &problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The notebook ended by itself with exit code %d", t.ExitCode)}
+		return &problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The notebook, run as a random user of group 0, ended by itself with exit code %d", t.ExitCode)}
 	}
 	return nil
 }

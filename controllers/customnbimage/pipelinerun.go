@@ -24,6 +24,7 @@ const (
 
 const (
 	pipelineImport        = "cnbi-import"
+	paramPullSecret       = "pullSecret"
 	defaultServiceAccount = "meteor-pipeline"
 	// validateServiceAccount may do nothing: what its pods see, the user's image sees.
 	validateServiceAccount = "meteor-validate"
@@ -82,7 +83,7 @@ func importParams(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) 
 	}
 	if secret := secretName(obj.Spec.ImagePullSecret); secret != "" {
 		// Without one the pipeline's own default stands: a name that no Secret has. A volume takes no empty name.
-		values = append(values, struct{ name, value string }{"pullSecret", secret})
+		values = append(values, struct{ name, value string }{paramPullSecret, secret})
 	}
 	params := make(tektonv1.Params, 0, len(values))
 	for _, v := range values {

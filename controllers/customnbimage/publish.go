@@ -2,11 +2,8 @@ package customnbimage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	imageac "github.com/openshift/client-go/image/applyconfigurations/image/v1"
@@ -14,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -29,51 +25,12 @@ func (r *Reconciler) applyStream(ctx context.Context, stream *imageac.ImageStrea
 	for {
 		err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner)
 		if err == nil {
-			return r.removeOtherTags(ctx, u, stream)
+			return nil
 		}
 		if !removeFields(u.Object, conflictingFields(err)) {
 			return fmt.Errorf("cannot apply ImageStream %q: %w", *stream.Name, err)
 		}
 	}
-}
-
-// removeOtherTags takes the tags away that earlier images had and that apply has left, because somebody else has edited
-// them since: readers expect one tag.
-func (r *Reconciler) removeOtherTags(ctx context.Context, current *unstructured.Unstructured, wanted *imageac.ImageStreamApplyConfiguration) error {
-	if len(wanted.Spec.Tags) == 0 {
-		return nil
-	}
-	tags, _, _ := unstructured.NestedFieldNoCopy(current.Object, "spec", "tags")
-	operations := removalOfOthers(tags, *wanted.Spec.Tags[0].Name)
-	if len(operations) == 0 {
-		return nil
-	}
-	patch, err := json.Marshal(operations)
-	if err != nil {
-		return fmt.Errorf("cannot write the removal of old tags: %w", err)
-	}
-	if err := r.client.Patch(ctx, current, client.RawPatch(types.JSONPatchType, patch), fieldOwner); err != nil {
-		return fmt.Errorf("cannot remove old tags of ImageStream %q: %w", current.GetName(), err)
-	}
-	return nil
-}
-
-// removalOfOthers is a JSON patch (RFC 6902) that removes all tags but the wanted one, the last first so that the places
-// of the others hold.
-func removalOfOthers(tags any, wanted string) []map[string]any {
-	list, _ := tags.([]any)
-	var operations []map[string]any
-	for i, item := range slices.Backward(list) {
-		tag, _ := item.(map[string]any)
-		if tag["name"] == wanted {
-			continue
-		}
-		path := "/spec/tags/" + strconv.Itoa(i)
-		operations = append(operations,
-			map[string]any{"op": "test", "path": path + "/name", "value": tag["name"]},
-			map[string]any{"op": "remove", "path": path})
-	}
-	return operations
 }
 
 // conflictingFields are the paths that another field manager owns, as the API server tells them:

@@ -119,29 +119,3 @@ func TestRemoveFields(t *testing.T) {
 		})
 	}
 }
-
-func TestRemovalOfOthers(t *testing.T) {
-	tag := func(name string) any { return map[string]any{"name": name} }
-	cases := map[string]struct {
-		reason string
-		tags   any
-		want   []string
-	}{
-		"One":     {reason: "the wanted tag stays", tags: []any{tag("2")}},
-		"None":    {reason: "nothing to remove from nothing", tags: nil},
-		"Earlier": {reason: "the last goes first, so that the places hold", tags: []any{tag("1"), tag("2"), tag("x")}, want: []string{"/spec/tags/2", "/spec/tags/0"}},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			var got []string
-			for _, operation := range removalOfOthers(tc.tags, "2") {
-				if operation["op"] == "remove" {
-					got = append(got, operation["path"].(string))
-				}
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
