@@ -71,7 +71,7 @@ func (b *bench) finished(ctx context.Context, n int) error {
 		return err
 	}
 	// What the old manager still did is none of the new one's.
-	all = slices.DeleteFunc(all, func(r request) bool { return slices.Contains(old, r.pod) })
+	all = slices.DeleteFunc(concerning(all, namespace), func(r request) bool { return slices.Contains(old, r.pod) })
 	tell("What the restarted manager asked of the API server", all)
 	b.add(figure{fmt.Sprintf("manager_rss_at_%d_finished", n), float64(rss) / (1 << 20), "MiB", noBar})
 	b.count(fmt.Sprintf("restart_writes_at_%d_finished", n), countOf(all, groupWrite)+countOf(all, groupStream)+countOf(all, groupEvent), 0)
