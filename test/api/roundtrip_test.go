@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -159,7 +158,8 @@ func TestFullStatus(t *testing.T) {
 	if err := k8s.Create(ctx, image); err != nil {
 		t.Fatal(err)
 	}
-	image.Status = fullStatus()
+	want := fullStatus()
+	want.DeepCopyInto(&image.Status)
 	if err := k8s.Status().Update(ctx, image); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestFullStatus(t *testing.T) {
 	if err := k8s.Get(ctx, client.ObjectKeyFromObject(image), got); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(fullStatus(), got.Status, cmpopts.EquateApproxTime(time.Second)); diff != "" {
+	if diff := cmp.Diff(want, got.Status); diff != "" {
 		t.Errorf("status (-written, +read):\n%s", diff)
 	}
 }

@@ -304,8 +304,8 @@ func TestSuspend(t *testing.T) {
 	w.dropTasks(first)
 	w.edit("notebook", func(o *v1alpha1.CustomNBImage) { o.Spec.Suspend = false })
 	second := w.run("notebook")
-	if second.Name != first.Name {
-		t.Errorf("the same build has another run: %s, %s", first.Name, second.Name)
+	if second.Name == first.Name {
+		t.Errorf("the run that was taken away and the one after it have one name, so Tekton would take the old pods for the new run's: %s", first.Name)
 	}
 	w.pass(second)
 	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
