@@ -139,9 +139,11 @@ func (u *user) versions() map[string]string {
 	return versions
 }
 
-// kill ends the manager's process without a warning.
+// kill ends the manager's process without a warning, so that it gives nothing back. Its pod goes too, since the kubelet
+// would start one that ends again and again later and later.
 func kill(t *testing.T) {
 	t.Helper()
+	must(t, on.LocalCommand(t.Context(), "enter", "sh", "-c", "for pid in $(pidof manager); do kill -9 $pid; done"))
 	must(t, on.Client.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(operator.Namespace),
 		client.MatchingLabels{"app.kubernetes.io/component": "manager"}, client.GracePeriodSeconds(0)))
 }
