@@ -19,7 +19,7 @@ include test/cluster/cluster.mk
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-zA-Z_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-zA-Z0-9_-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ The operator on a cluster: the local one, or the one that KUBECONFIG names
 
@@ -37,7 +37,15 @@ deploy: ## Install the operator, built from this checkout
 test: unit test-e2e ## Everything
 
 .PHONY: unit
-unit: vet test-envtest ## What needs no cluster
+unit: test-tools vet test-envtest ## What needs no cluster
+
+# The race detector links with gcc; the packages about Python are tested with a real pip.
+.PHONY: test-tools
+test-tools: ## Install what the tests need and a bare Debian lacks
+	@missing=(); \
+	command -v gcc >/dev/null || missing+=(gcc libc6-dev); \
+	python3 -c 'import pip, ensurepip' 2>/dev/null || missing+=(python3-pip python3-venv); \
+	[ $${#missing[@]} -eq 0 ] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; }
 
 .PHONY: vet
 vet: ## go vet, and formatting

@@ -1,4 +1,4 @@
-# The local cluster; see test/cluster/README.md.
+##@ The local cluster; see test/cluster/README.md
 CLUSTER := go run ./test/cluster/cmd/cluster
 
 .PHONY: cluster-up
