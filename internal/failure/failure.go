@@ -28,6 +28,18 @@ const (
 	InvalidReference Reason = "InvalidReference"
 	// RegistryUnavailable means that the registry could not be asked; worth trying again.
 	RegistryUnavailable Reason = "RegistryUnavailable"
+	// RegistryPushUnauthorized means that the registry does not take the image from those credentials.
+	RegistryPushUnauthorized Reason = "RegistryPushUnauthorized"
+	// PackageNotFound means that the index has no such package, or no such version that fits.
+	PackageNotFound Reason = "PackageNotFound"
+	// PackageConflict means that what is asked for excludes each other.
+	PackageConflict Reason = "PackageConflict"
+	// PackageBuildFailed means that a package had to be built from source, and could not.
+	PackageBuildFailed Reason = "PackageBuildFailed"
+	// PackageIndexUnavailable means that the package index could not be asked; worth trying again.
+	PackageIndexUnavailable Reason = "PackageIndexUnavailable"
+	// UnsupportedFile means that a file asks for what cannot be honoured, or cannot be part of an image.
+	UnsupportedFile Reason = "UnsupportedFile"
 	// ValidationFailed means that the image was run and is not fit to be a notebook.
 	ValidationFailed Reason = "ValidationFailed"
 	// InternalError means that the step itself could not do its work.
@@ -41,7 +53,8 @@ const (
 
 var reasons = []Reason{
 	ImageNotFound, ImagePullUnauthorized, ImagePlatformUnsupported, ImageInvalid, InvalidReference,
-	RegistryUnavailable, ValidationFailed, InternalError,
+	RegistryUnavailable, RegistryPushUnauthorized, PackageNotFound, PackageConflict, PackageBuildFailed,
+	PackageIndexUnavailable, UnsupportedFile, ValidationFailed, InternalError,
 }
 
 // Failure is one step's failure. It is an error.

@@ -2,20 +2,16 @@ package inspect
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/meteor-zone/meteor-operator/internal/failure"
-	"github.com/meteor-zone/meteor-operator/internal/text"
+	"github.com/meteor-zone/meteor-operator/internal/registry"
 )
 
 // classify turns an error of the registry client into a failure that says whose turn it is.
@@ -31,16 +27,16 @@ func (r *request) classify(err error) error {
 	var syntax *json.SyntaxError
 	var wrongType *json.UnmarshalTypeError
 	if errors.Is(err, errTooLarge) || errors.As(err, &syntax) || errors.As(err, &wrongType) || isMismatch(err) {
-		return failure.New(failure.ImageInvalid, "Image %q cannot be read: %s", r.Image, plain(err))
+		return failure.New(failure.ImageInvalid, "Image %q cannot be read: %s", r.Image, registry.Plain(err))
 	}
 	host := r.ref.Context().RegistryStr()
-	if hint := tlsHint(err); hint != "" {
-		return failure.New(failure.RegistryUnavailable, "Registry %q cannot be asked over TLS: %s; %s", host, plain(err), hint)
+	if hint := registry.TLSHint(err); hint != "" {
+		return failure.New(failure.RegistryUnavailable, "Registry %q cannot be asked over TLS: %s; %s", host, registry.Plain(err), hint)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return failure.New(failure.RegistryUnavailable, "Registry %q did not answer within %s", host, r.Timeout)
 	}
-	return failure.New(failure.RegistryUnavailable, "Registry %q cannot be reached: %s", host, plain(err))
+	return failure.New(failure.RegistryUnavailable, "Registry %q cannot be reached: %s", host, registry.Plain(err))
 }
 
 func (r *request) classifyAnswer(answer *transport.Error) error {
@@ -52,14 +48,14 @@ func (r *request) classifyAnswer(answer *transport.Error) error {
 		return failure.New(failure.RegistryUnavailable, "Registry %q asks to come back later: too many requests", host)
 	case code < http.StatusInternalServerError && isPing(answer):
 		return failure.New(failure.RegistryUnavailable, "%q answers, but is no registry: it gives status %d for /v2/", host, code)
-	case code == http.StatusNotFound && has(answer, transport.NameUnknownErrorCode):
+	case code == http.StatusNotFound && registry.Has(answer, transport.NameUnknownErrorCode):
 		return failure.New(failure.ImageNotFound, "Image %q was not found: registry %q has no repository %q", r.Image, host, r.ref.Context().RepositoryStr())
 	case code == http.StatusNotFound:
 		return failure.New(failure.ImageNotFound, "Image %q was not found: repository %q has no %q", r.Image, r.ref.Context().Name(), r.ref.Identifier())
 	case code == http.StatusBadRequest:
-		return failure.New(failure.InvalidReference, "Registry %q does not understand %q: %s", host, r.Image, said(answer))
+		return failure.New(failure.InvalidReference, "Registry %q does not understand %q: %s", host, r.Image, registry.Said(answer))
 	default:
-		return failure.New(failure.RegistryUnavailable, "Registry %q answered with status %d: %s", host, code, said(answer))
+		return failure.New(failure.RegistryUnavailable, "Registry %q answered with status %d: %s", host, code, registry.Said(answer))
 	}
 }
 
@@ -92,57 +88,7 @@ func isPing(answer *transport.Error) bool {
 	return answer.Request != nil && answer.Request.URL.Path == "/v2/"
 }
 
-func has(answer *transport.Error, code transport.ErrorCode) bool {
-	for _, d := range answer.Errors {
-		if d.Code == code {
-			return true
-		}
-	}
-	return false
-}
-
-// said is what the registry itself said.
-func said(answer *transport.Error) string {
-	for _, d := range answer.Errors {
-		if d.Message != "" {
-			return text.Line(string(d.Code)+": "+d.Message, 200)
-		}
-	}
-	return http.StatusText(answer.StatusCode)
-}
-
 // isMismatch says whether what came is not what its digest or size promised.
 func isMismatch(err error) bool {
 	return strings.Contains(err.Error(), "manifest digest") || strings.Contains(err.Error(), "error verifying")
-}
-
-func tlsHint(err error) string {
-	const trust = "if that is as it should be, CNBiConfig's registry.ca makes it trusted and registry.insecure skips the check"
-	var unknown x509.UnknownAuthorityError
-	var wrongHost x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var verification *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &unknown), errors.As(err, &wrongHost), errors.As(err, &invalid), errors.As(err, &verification):
-		return trust
-	case speaksPlainHTTP(err):
-		return "it speaks plain HTTP, which CNBiConfig's registry.insecure allows"
-	}
-	return ""
-}
-
-// plain is the innermost useful part of a network error, without the URL that every layer repeats.
-func plain(err error) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		if dns.IsNotFound {
-			return fmt.Sprintf("there is no host %q", dns.Name)
-		}
-		return "cannot look up " + dns.Name + ": " + dns.Err
-	}
-	var requested *url.Error
-	if errors.As(err, &requested) {
-		return text.Line(requested.Err.Error(), 300)
-	}
-	return text.Line(err.Error(), 300)
 }

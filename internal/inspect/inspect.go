@@ -4,8 +4,6 @@ package inspect
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
 	"net/http"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/internal/credentials"
 	"github.com/meteor-zone/meteor-operator/internal/failure"
+	"github.com/meteor-zone/meteor-operator/internal/registry"
 )
 
 // Options say what to inspect and how.
@@ -53,7 +52,7 @@ func Image(ctx context.Context, opts Options) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
-	w := newWire(newTransport(opts.Insecure))
+	w := newWire(registry.NewTransport(opts.Insecure))
 	r := &request{Options: opts, ref: ref, wire: w, options: remoteOptions(ctx, opts, w)}
 	return r.run()
 }
@@ -70,25 +69,13 @@ func parse(image string, insecure bool) (name.Reference, error) {
 	return ref, nil
 }
 
-func newTransport(insecure bool) *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 20 * time.Second,
-		ForceAttemptHTTP2:     true,
-		//nolint:gosec // the admin said so for this registry
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure},
-	}
-}
-
 func remoteOptions(ctx context.Context, opts Options, transport http.RoundTripper) []remote.Option {
 	return []remote.Option{
 		remote.WithContext(ctx),
 		remote.WithTransport(transport),
 		remote.WithAuthFromKeychain(opts.Credentials),
 		remote.WithPlatform(opts.Platform),
-		remote.WithUserAgent("meteor-operator"),
+		remote.WithUserAgent(registry.UserAgent),
 		remote.WithJobs(1),
 		// Retrying in earnest is the controller's: it can wait longer, and says so.
 		remote.WithRetryBackoff(remote.Backoff{Duration: 300 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 2}),

@@ -1,12 +1,12 @@
 package inspect
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
+
+	"github.com/meteor-zone/meteor-operator/internal/registry"
 )
 
 // maxBody is more than any manifest or configuration may have: registries refuse manifests over 4 MiB.
@@ -48,20 +48,13 @@ func (w *wire) telling() error {
 	switch {
 	case secure == nil:
 		return nil
-	case speaksPlainHTTP(secure):
+	case registry.SpeaksPlainHTTP(secure):
 		return insecure
 	case insecure == nil:
 		// There was an answer in plain HTTP: that TLS is spoken here.
 		return secure
 	}
 	return nil
-}
-
-// speaksPlainHTTP says whether a TLS failure means that there is no TLS. The client of net/http has words of its
-// own for it.
-func speaksPlainHTTP(err error) bool {
-	var header tls.RecordHeaderError
-	return errors.As(err, &header) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
 type boundedBody struct {
