@@ -1,0 +1,435 @@
+package python
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/meteor-zone/meteor-operator/internal/failure"
+	"github.com/meteor-zone/meteor-operator/internal/text"
+)
+
+const (
+	// maxLog is more than pip logs for hundreds of packages.
+	maxLog     = 256 << 20
+	keptLine   = 400
+	keptOutput = 12
+	keptCauses = 8
+	keptErrors = 20
+	mostShown  = 6
+)
+
+var (
+	stampRE    = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,\d{3} ?`)
+	secretRE   = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://)[^/@\s'"<>]+@`)
+	noneRE     = regexp.MustCompile(`^Could not find a version that satisfies the requirement (.+?)(?: \(from (.+?)\))? \(from versions: (.*)\)$`)
+	fetchRE    = regexp.MustCompile(`^Could not fetch URL (\S+): (.*?)(?: - skipping)?$`)
+	retryRE    = regexp.MustCompile(`^WARNING: Retrying \(.*\) after connection broken by '(.*)': (\S+)$`)
+	exitedRE   = regexp.MustCompile(`^ERROR: \[present-rich\] .* exited with -?\d+$`)
+	lineRE     = regexp.MustCompile(` \(from line \d+ of .*\)$`)
+	cannotRE   = regexp.MustCompile(`^Cannot install (.+) because these package versions have conflicting dependencies\.$`)
+	otherPyRE  = regexp.MustCompile(`^Package '([^']+)' requires a different Python: (\S+) not in '([^']+)'`)
+	httpRE     = regexp.MustCompile(`^HTTP error (\d{3}) while getting (\S+)`)
+	errnoRE    = regexp.MustCompile(`\[Errno (\d+)\] ([^:'"]+)(?:: '([^']+)')?`)
+	untrustRE  = regexp.MustCompile(`^WARNING: The repository located at (\S+) is not a trusted or secure host`)
+	networkRE  = regexp.MustCompile(`Max retries exceeded|Read timed out|ReadTimeoutError|Connection broken|IncompleteRead|ConnectionError|ProxyError|SSLError|RemoteDisconnected|Connection aborted|ConnectionResetError`)
+	mismatchRE = regexp.MustCompile(`^(\S+) from \S+`)
+)
+
+// Redact takes credentials out of URLs.
+func Redact(s string) string {
+	return secretRE.ReplaceAllString(s, "$1")
+}
+
+// Classify reads pip's log, or its output, after it has failed, and says why: whose turn it is, and what happened
+// in words that its user understands. Lines beyond what is needed are not kept. Without a known cause, the last
+// error that pip gave is the message.
+func Classify(log io.Reader) *failure.Failure {
+	c := &classifier{}
+	lines := bufio.NewReaderSize(io.LimitReader(log, maxLog), 64<<10)
+	for {
+		line, err := readLine(lines)
+		if line != "" || err == nil {
+			c.line(Redact(line))
+		}
+		if err != nil {
+			break
+		}
+	}
+	return c.verdict()
+}
+
+// readLine returns the beginning of the next line.
+func readLine(r *bufio.Reader) (string, error) {
+	var kept []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		kept = append(kept, part[:min(len(part), 4*keptLine-min(len(kept), 4*keptLine))]...)
+		if err == nil || !errors.Is(err, bufio.ErrBufferFull) {
+			return strings.TrimRight(stampRE.ReplaceAllString(string(kept), ""), "\r\n "), err
+		}
+	}
+}
+
+// classifier remembers what was seen of each kind.
+type classifier struct {
+	collecting string
+	// fetches are failed requests by the project that they were for.
+	fetches map[string]string
+	// ignored are the versions that do not fit, as pip tells them.
+	ignored []string
+	verdicts
+	in section
+	// output is what the last program that failed said, and step what it was run for.
+	step    string
+	outputs []string
+	// command says that the log is in the middle of what a program says.
+	command bool
+	// unreached is what that program said of an index that it could not reach.
+	unreached string
+	last      string
+}
+
+// verdicts are what a failed run can end with. Only the last is set.
+type verdicts struct {
+	missing  *missing
+	conflict *conflict
+	build    string
+	other    *failure.Failure
+	mismatch []string
+	built    bool
+}
+
+type missing struct{ requirement, by, versions string }
+
+type conflict struct {
+	packages string
+	causes   []string
+}
+
+// section is a part of the log whose lines belong together.
+type section int
+
+const (
+	nowhere section = iota
+	inOutput
+	inCauses
+	inMismatch
+	inTraceback
+)
+
+func (c *classifier) line(line string) {
+	trimmed := strings.TrimSpace(line)
+	switch c.in {
+	case inTraceback:
+		return
+	case inOutput:
+		c.outputLine(trimmed)
+		return
+	case inCauses:
+		if trimmed == "" {
+			c.in = nowhere
+		} else if c.conflict != nil && len(c.conflict.causes) < keptCauses {
+			c.conflict.causes = append(c.conflict.causes, text.Line(trimmed, keptLine))
+		}
+		return
+	case inMismatch:
+		if m := mismatchRE.FindStringSubmatch(trimmed); m != nil && len(c.mismatch) < keptCauses {
+			c.mismatch = append(c.mismatch, text.Line(m[1], 100))
+		}
+	}
+	if c.running(trimmed) || c.progress(trimmed) {
+		return
+	}
+	c.failure(trimmed)
+}
+
+// running follows the programs that pip runs. Its output names only those that failed; the log has what each says,
+// between a line for its start and one for its end.
+func (c *classifier) running(line string) bool {
+	if step, ok := strings.CutPrefix(line, "Running command "); ok {
+		c.step, c.command = text.Line(step, 100), true
+		c.outputs, c.unreached = nil, ""
+		return true
+	}
+	if m := exitedRE.FindStringSubmatch(line); m != nil && c.command {
+		c.command = false
+		c.verdicts = verdicts{built: true, build: c.builtPackage()}
+		return true
+	}
+	if !c.command {
+		return false
+	}
+	if strings.HasSuffix(line, ": finished with status 'done'") {
+		c.command = false
+		return true
+	}
+	c.outputLine(line)
+	return false
+}
+
+func (c *classifier) outputLine(line string) {
+	if line == "[end of output]" {
+		c.in = nowhere
+		return
+	}
+	if line == "" {
+		return
+	}
+	if m := retryRE.FindStringSubmatch(line); m != nil {
+		c.unreached = text.Line(m[1], keptLine)
+	}
+	if c.outputs = append(c.outputs, text.Line(line, keptLine)); len(c.outputs) > keptOutput {
+		c.outputs = c.outputs[1:]
+	}
+}
+
+// progress notes what happens before a failure.
+func (c *classifier) progress(line string) bool {
+	if rest, ok := strings.CutPrefix(line, "Collecting "); ok {
+		rest, _, _ = strings.Cut(rest, " (from ")
+		c.collecting = text.Line(rest, 100)
+		return true
+	}
+	if m := fetchRE.FindStringSubmatch(line); m != nil {
+		if !strings.HasPrefix(m[2], "404 ") {
+			c.unfetched(m[1], m[2])
+		}
+		return true
+	}
+	if m := retryRE.FindStringSubmatch(line); m != nil {
+		c.unfetched(m[2], m[1])
+		return true
+	}
+	if m := untrustRE.FindStringSubmatch(line); m != nil {
+		c.unfetched("", fmt.Sprintf("host %q is not asked, since it is neither HTTPS nor trusted: CNBiConfig's packageIndex.trustedHosts names such hosts", m[1]))
+		return true
+	}
+	if strings.HasPrefix(line, "╰─> [") && strings.HasSuffix(line, "of output]") {
+		c.in, c.outputs, c.unreached = inOutput, nil, ""
+		return true
+	}
+	if rest, ok := strings.CutPrefix(line, "× "); ok {
+		if step, ok := strings.CutSuffix(rest, " did not run successfully."); ok {
+			c.step, c.command = text.Line(step, 100), false
+			c.verdicts = verdicts{built: true, build: c.builtPackage()}
+		}
+		return true
+	}
+	if line == "Exception information:" {
+		// What follows only tells where in pip the error that it has told already came from.
+		c.in = inTraceback
+		return true
+	}
+	if line == "The conflict is caused by:" {
+		c.in = inCauses
+		return true
+	}
+	return false
+}
+
+func (c *classifier) builtPackage() string {
+	if rest, ok := strings.CutPrefix(c.step, "Building wheel for "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		return name
+	}
+	return c.collecting
+}
+
+func (c *classifier) unfetched(from, why string) {
+	if c.fetches == nil {
+		c.fetches = map[string]string{}
+	}
+	project, host := "", ""
+	if u, err := url.Parse(from); err == nil && from != "" {
+		project, host = NormalName(path.Base(u.Path)), u.Host
+	}
+	if _, ok := c.fetches[project]; !ok && len(c.fetches) >= keptErrors {
+		return
+	}
+	if host != "" {
+		why = fmt.Sprintf("%s: %s", host, why)
+	}
+	c.fetches[project] = text.Line(why, keptLine)
+}
+
+// failure notes a failure that pip ends with.
+func (c *classifier) failure(line string) {
+	rest, ok := strings.CutPrefix(line, "ERROR: ")
+	if !ok {
+		c.crash(line)
+		return
+	}
+	c.last = text.Line(rest, keptLine)
+	if strings.HasPrefix(rest, "Ignored the following ") {
+		if len(c.ignored) < keptCauses {
+			c.ignored = append(c.ignored, text.Line(rest, 4*keptLine))
+		}
+		return
+	}
+	if m := noneRE.FindStringSubmatch(rest); m != nil {
+		c.verdicts = verdicts{missing: &missing{requirement: text.Line(m[1], 200), by: text.Line(m[2], 100), versions: m[3]}}
+		return
+	}
+	if m := cannotRE.FindStringSubmatch(rest); m != nil {
+		c.verdicts = verdicts{conflict: &conflict{packages: text.Line(m[1], 300)}}
+		return
+	}
+	if name, ok := strings.CutPrefix(rest, "Failed building wheel for "); ok {
+		c.verdicts = verdicts{built: true, build: text.Line(name, 100)}
+		return
+	}
+	if strings.HasPrefix(rest, "THESE PACKAGES DO NOT MATCH THE HASHES") {
+		c.verdicts, c.in = verdicts{mismatch: []string{}}, inMismatch
+		return
+	}
+	c.rare(rest)
+}
+
+// rare notes failures that pip tells in one line.
+func (c *classifier) rare(rest string) {
+	var f *failure.Failure
+	if m := otherPyRE.FindStringSubmatch(rest); m != nil {
+		f = failure.New(failure.PackageConflict, "Package %q requires Python %s, and the base image has %s", m[1], m[3], m[2])
+	} else if m := httpRE.FindStringSubmatch(rest); m != nil {
+		f = failure.New(failure.PackageIndexUnavailable, "The package index answered with status %s for %s", m[1], m[2])
+	} else if requirement, ok := strings.CutPrefix(rest, "Invalid requirement: "); ok {
+		f = failure.New(failure.UnsupportedFile, "%s is no requirement that pip understands", lineRE.ReplaceAllString(requirement, ""))
+	} else if why, ok := strings.CutPrefix(rest, "Could not install packages due to an OSError: "); ok {
+		c.crash("OSError: " + why)
+		return
+	} else if strings.HasPrefix(rest, "Double requirement given: ") {
+		f = failure.New(failure.PackageConflict, "%s", rest)
+	}
+	if f != nil {
+		c.verdicts = verdicts{other: f}
+	}
+}
+
+// crash notes the errors of the system, which pip passes on or ends with.
+func (c *classifier) crash(line string) {
+	kind, why, ok := strings.Cut(line, ": ")
+	if !ok || !strings.HasSuffix(kind, "Error") || strings.Contains(kind, " ") {
+		if strings.HasSuffix(line, ": No module named pip") || strings.HasPrefix(line, "error: externally-managed-environment") {
+			c.verdicts = verdicts{other: failure.New(failure.ImageInvalid, "The base image's Python does not install packages: %s", line)}
+		} else if strings.HasPrefix(line, "error: resolution-too-deep") {
+			c.verdicts = verdicts{other: failure.New(failure.PackageConflict, "No set of versions was found that fits together: there are too many possibilities, closer versions would help")}
+		}
+		return
+	}
+	if c.last = text.Line(line, keptLine); networkRE.MatchString(line) {
+		c.verdicts = verdicts{other: failure.New(failure.PackageIndexUnavailable, "The package index cannot be reached: %s", why)}
+		return
+	}
+	m := errnoRE.FindStringSubmatch(why)
+	if m == nil {
+		return
+	}
+	switch m[1] {
+	case "13", "30":
+		c.verdicts = verdicts{other: failure.New(failure.ImageInvalid, "The base image does not let its users install packages: %s: %s", strings.TrimSpace(m[2]), m[3])}
+	case "28", "122":
+		c.verdicts = verdicts{other: failure.New(failure.InternalError, "There is not enough disk space to install the packages: CNBiConfig's build.resources gives more")}
+	}
+}
+
+func (c *classifier) verdict() *failure.Failure {
+	switch {
+	case c.missing != nil:
+		return c.notFound()
+	case c.conflict != nil:
+		return c.conflicting()
+	case c.built:
+		return c.notBuilt()
+	case c.mismatch != nil:
+		return failure.New(failure.PackageNotFound, "The package index no longer has the files that were locked: it has others for %s", strings.Join(c.mismatch, ", "))
+	case c.other != nil:
+		return c.other
+	case c.last != "":
+		return failure.New(failure.InternalError, "pip failed: %s", c.last)
+	}
+	return failure.New(failure.InternalError, "pip failed and did not say why")
+}
+
+// notFound tells a package that is not there from an index that could not say.
+func (c *classifier) notFound() *failure.Failure {
+	m := c.missing
+	name := NormalName(m.requirement[:len(m.requirement)-len(strings.TrimLeft(m.requirement, nameChars))])
+	for _, project := range []string{name, ""} {
+		if why, ok := c.fetches[project]; ok {
+			return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for %s: %s", m.requirement, why)
+		}
+	}
+	message := "No matching distribution found for " + m.requirement
+	if m.by != "" && !strings.HasPrefix(m.by, "-r ") {
+		message += ", which " + m.by + " asks for"
+	}
+	var details []string
+	if versions := m.versions; versions != "" && versions != "none" {
+		details = append(details, "the index has "+newest(versions))
+	}
+	for _, ignored := range c.ignored {
+		what, versions, _ := strings.Cut(ignored, ": ")
+		switch {
+		case strings.Contains(what, "different python"):
+			details = append(details, "left out for this Python: "+newest(strings.ReplaceAll(versions, "; ", ", ")))
+		case strings.Contains(what, "yanked"):
+			details = append(details, "withdrawn by its authors: "+newest(versions))
+		}
+	}
+	if len(details) == 0 {
+		details = []string{"the index has no such package, or nothing for this Python and platform"}
+	}
+	return failure.New(failure.PackageNotFound, "%s: %s", message, strings.Join(details, "; "))
+}
+
+const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+// newest shortens a list of versions, of which the newest come last.
+func newest(list string) string {
+	versions := strings.Split(list, ", ")
+	if len(versions) <= mostShown {
+		return text.Line(list, keptLine)
+	}
+	return text.Line("…, "+strings.Join(versions[len(versions)-mostShown:], ", "), keptLine)
+}
+
+func (c *classifier) conflicting() *failure.Failure {
+	var causes []string
+	for _, cause := range c.conflict.causes {
+		if asked, ok := strings.CutPrefix(cause, "The user requested "); ok {
+			cause = asked + " is asked for"
+		}
+		causes = append(causes, cause)
+	}
+	if len(causes) == 0 {
+		return failure.New(failure.PackageConflict, "Cannot install %s together", c.conflict.packages)
+	}
+	return failure.New(failure.PackageConflict, "Cannot install %s together: %s", c.conflict.packages, strings.Join(causes, "; "))
+}
+
+func (c *classifier) notBuilt() *failure.Failure {
+	const room = 600
+	if c.unreached != "" && strings.HasPrefix(c.step, "pip subprocess to install build dependencies") {
+		return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for what building %s needs: %s", c.build, c.unreached)
+	}
+	first, used := len(c.outputs), 0
+	for first > 0 && (used == 0 || used+len(c.outputs[first-1]) < room) {
+		first--
+		used += len(c.outputs[first]) + len(" | ")
+	}
+	said := c.outputs[first:]
+	name := c.build
+	if name == "" {
+		name = "A package"
+	}
+	if len(said) == 0 {
+		return failure.New(failure.PackageBuildFailed, "%s could not be built from source: %s failed", name, c.step)
+	}
+	return failure.New(failure.PackageBuildFailed, "%s could not be built from source: %s", name, strings.Join(said, " | "))
+}

@@ -1,0 +1,65 @@
+package python
+
+import (
+	"strconv"
+
+	"github.com/meteor-zone/meteor-operator/internal/layer"
+)
+
+// Index says where packages come from.
+type Index struct {
+	// URL is the index's, ExtraURLs those that are asked too. Empty leaves what the base image is set up with.
+	URL       string
+	ExtraURLs []string
+	// TrustedHosts are hosts whose certificates are not checked.
+	TrustedHosts []string
+	// CA is a file of certificates to trust.
+	CA string
+}
+
+func (i Index) args() []string {
+	var args []string
+	if i.URL != "" {
+		args = append(args, "--index-url="+i.URL)
+	}
+	if i.CA != "" {
+		args = append(args, "--cert="+i.CA)
+	}
+	for _, u := range i.ExtraURLs {
+		args = append(args, "--extra-index-url="+u)
+	}
+	for _, h := range i.TrustedHosts {
+		args = append(args, "--trusted-host="+h)
+	}
+	return args
+}
+
+// ResolveArgs are python's arguments for writing a report of what the requirements in a file come to. The log is
+// what Classify reads: pip's output alone does not tell an index that is down from a package that is not there.
+func ResolveArgs(requirements, report, log string, index Index) []string {
+	args := []string{"-m", "pip", "install", "--dry-run", "--report=" + report, "--log=" + log, "--requirement=" + requirements}
+	return append(args, index.args()...)
+}
+
+// InstallArgs are python's arguments for installing a lock, and nothing but it.
+func InstallArgs(lock, log string, index Index) []string {
+	args := []string{"-m", "pip", "install", "--no-deps", "--require-hashes", "--log=" + log, "--requirement=" + lock}
+	return append(args, index.args()...)
+}
+
+// Env is what pip's environment needs in addition, so that the same lock gives the same files and nothing waits for
+// an answer or lands where a notebook's volume hides it.
+func Env(fromSource bool) []string {
+	env := []string{
+		"PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_NO_COLOR=1",
+		"PIP_RETRIES=3", "PIP_TIMEOUT=20", "PIP_USER=0", "PIP_NO_WARN_SCRIPT_LOCATION=1", "PIP_ROOT_USER_ACTION=ignore",
+		// The order of sets shows in byte code; that of modules which pip itself imports is not wanted.
+		"PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1",
+	}
+	if fromSource {
+		// Compilers and archivers take it for the time. Byte code then holds its source's hash, which is slower to
+		// check, so it is not set without need.
+		env = append(env, "SOURCE_DATE_EPOCH="+strconv.FormatInt(layer.DefaultEpoch.Unix(), 10))
+	}
+	return env
+}
