@@ -45,7 +45,7 @@ func (p *Pusher) Attach(ctx context.Context, to *Result, a Artifact) (string, er
 	if err != nil {
 		return "", fmt.Errorf("cannot compute digest: %w", err)
 	}
-	options := append(p.push, remote.WithContext(ctx))
+	options := within(ctx, p.push)
 	err = p.retry(ctx, func() error {
 		for _, l := range layers {
 			if err := remote.WriteLayer(p.target.Context(), l, options...); err != nil {

@@ -63,10 +63,10 @@ func (p *Pusher) classifyPull(err error) error {
 	if !errors.As(err, &answer) {
 		return unreachable(err, host)
 	}
-	switch code := answer.StatusCode; {
-	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+	switch code := answer.StatusCode; code {
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return failure.New(failure.ImagePullUnauthorized, "Registry %q does not give the base image %q to %s", host, image, p.options.Base.who())
-	case code == http.StatusNotFound:
+	case http.StatusNotFound:
 		return failure.New(failure.ImageNotFound, "Base image %q was not found", image)
 	default:
 		return failure.New(failure.RegistryUnavailable, "Registry %q answered with status %d for the base image %q: %s", host, code, image, registry.Said(answer))

@@ -166,7 +166,7 @@ const baseSize = 1 << 20
 // base pushes an image to build on, and returns its name with its digest.
 func base(t *testing.T, s *server, oci bool) string {
 	t.Helper()
-	img := v1.Image(empty.Image)
+	img := empty.Image
 	if oci {
 		img = mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
 	}
@@ -580,9 +580,8 @@ func content(t *testing.T, repository name.Repository, d v1.Descriptor) (kind, f
 	must(t, err)
 	r, err := l.Compressed()
 	must(t, err)
-	defer r.Close()
 	data, err := io.ReadAll(r)
-	must(t, err)
+	must(t, errors.Join(err, r.Close()))
 	return m.ArtifactType, m.Layers[0].Annotations["org.opencontainers.image.title"] + ": " + string(data)
 }
 

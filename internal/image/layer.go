@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -33,7 +34,7 @@ type Layer struct {
 // scratch, where no such step may write. Close takes it away again.
 func Prepare(path, scratch string, limits layer.Limits) (*Layer, error) {
 	// O_NOFOLLOW and O_NONBLOCK: whoever left the file may have left a link or a pipe.
-	in, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	in, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open layer: %w", err)
 	}

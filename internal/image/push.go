@@ -87,7 +87,7 @@ func NewPusher(o Options) (*Pusher, error) {
 	if o.Wait == 0 {
 		o.Wait = time.Second
 	}
-	return &Pusher{options: o, base: base, target: target, pull: slices.Clip(o.Base.options(o)), push: slices.Clip(o.Target.options(o))}, nil
+	return &Pusher{options: o, base: base, target: target, pull: o.Base.options(o), push: o.Target.options(o)}, nil
 }
 
 func (s Side) parse() (name.Reference, error) {
@@ -122,6 +122,10 @@ func (s Side) options(o Options) []remote.Option {
 	}
 }
 
+func within(ctx context.Context, options []remote.Option) []remote.Option {
+	return append(slices.Clone(options), remote.WithContext(ctx))
+}
+
 // Push appends the layer to the base image and pushes the result. Every error it returns is a *failure.Failure.
 func (p *Pusher) Push(ctx context.Context, l *Layer) (*Result, error) {
 	var result *Result
@@ -130,7 +134,7 @@ func (p *Pusher) Push(ctx context.Context, l *Layer) (*Result, error) {
 		if err != nil {
 			return err
 		}
-		if err := remote.Write(p.target, img, append(p.push, remote.WithContext(ctx))...); err != nil {
+		if err := remote.Write(p.target, img, within(ctx, p.push)...); err != nil {
 			return p.classify(err)
 		}
 		result, err = p.result(img, l)
@@ -162,7 +166,7 @@ func (p *Pusher) retry(ctx context.Context, try func() error) error {
 
 // image puts the result together; nothing but the base's manifest and configuration is fetched for it.
 func (p *Pusher) image(ctx context.Context, l *Layer) (v1.Image, error) {
-	base, err := remote.Image(p.base, append(p.pull, remote.WithContext(ctx))...)
+	base, err := remote.Image(p.base, within(ctx, p.pull)...)
 	if err != nil {
 		return nil, p.classifyPull(err)
 	}

@@ -124,7 +124,7 @@ func (d *differ) directory(fd int, p string, parent, c *change, was *entry) (sur
 	if err != nil {
 		return 0, fmt.Errorf("cannot open %q: %w", "/"+p, err)
 	}
-	defer unix.Close(sub)
+	defer release(sub)
 	survivors, err = d.compare(sub, p, c, before)
 	if err != nil {
 		return 0, err

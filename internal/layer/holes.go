@@ -2,6 +2,7 @@ package layer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,8 +44,7 @@ func (w *HoleWriter) Write(data []byte) (int, error) {
 // Close gives the file its length and closes it.
 func (w *HoleWriter) Close() error {
 	if err := w.f.Truncate(w.offset); err != nil {
-		w.f.Close()
-		return fmt.Errorf("cannot write layer: %w", err)
+		return errors.Join(fmt.Errorf("cannot write layer: %w", err), w.f.Close())
 	}
 	return w.f.Close()
 }

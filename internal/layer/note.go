@@ -48,7 +48,7 @@ func Note(o Options) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	defer release(fd)
 	root, err := n.folder(fd, "")
 	if err != nil {
 		return nil, fmt.Errorf("cannot note file system: %w", err)
@@ -96,7 +96,7 @@ func (n *noter) sub(parent int, dir, name string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %q: %w", "/"+dir, err)
 	}
-	defer unix.Close(fd)
+	defer release(fd)
 	return n.folder(fd, dir)
 }
 
@@ -154,6 +154,11 @@ func openRoot(root string) (int, error) {
 
 func openDir(parent int, name string) (int, error) {
 	return unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// release closes what was only read.
+func release(fd int) {
+	_ = unix.Close(fd)
 }
 
 func isUnreadable(err error) bool {

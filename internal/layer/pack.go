@@ -31,7 +31,7 @@ func Pack(w io.Writer, o Options, before *Tree) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	defer unix.Close(fd)
+	defer release(fd)
 	d := &differ{walker: walker{filter: newFilter(o), depth: o.Limits.Depth}, limits: o.Limits}
 	root := &change{}
 	if _, err := d.compare(fd, "", root, before.root); err != nil {
@@ -139,7 +139,7 @@ func (p *packer) directory(fd int, h *tar.Header, c, parent *change, own owner) 
 	if err != nil {
 		return fmt.Errorf("cannot open %q: %w", "/"+h.Name, err)
 	}
-	defer unix.Close(sub)
+	defer release(sub)
 	dir := h.Name
 	h.Typeflag, h.Name = tar.TypeDir, dir+"/"
 	if err := p.xattrs(sub, h); err != nil {
@@ -173,7 +173,7 @@ func (p *packer) file(fd int, h *tar.Header, c *change, stamp *source) error {
 	if err != nil {
 		return fmt.Errorf("cannot open %q: %w", "/"+h.Name, err)
 	}
-	defer unix.Close(in)
+	defer release(in)
 	h.Typeflag, h.Size = tar.TypeReg, c.stat.size
 	if err := p.xattrs(in, h); err != nil {
 		return err

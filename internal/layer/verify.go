@@ -57,7 +57,7 @@ type verifier struct {
 	// files and gone are the hashed names of the files and whiteouts so far.
 	files, gone map[uint64]struct{}
 	seed        maphash.Seed
-	buf   []byte
+	buf         []byte
 }
 
 // frame is a directory that is being read.
@@ -259,8 +259,8 @@ func (v *verifier) broken(err error) error {
 	return fmt.Errorf("cannot read layer: %w", err)
 }
 
-// out are the directories that a layer has nothing to do with.
-var out = []string{"proc", "sys", "dev"}
+// outOfReach are the directories that a layer has nothing to do with.
+var outOfReach = []string{"proc", "sys", "dev"}
 
 func badPath(p string) string {
 	switch {
@@ -274,7 +274,7 @@ func badPath(p string) string {
 		return "has too long a name"
 	}
 	first, _, _ := strings.Cut(p, "/")
-	if slices.Contains(out, first) {
+	if slices.Contains(outOfReach, first) {
 		return "is where no layer may write"
 	}
 	for part := range strings.SplitSeq(p, "/") {

@@ -126,6 +126,7 @@ const (
 func (c *classifier) line(line string) {
 	trimmed := strings.TrimSpace(line)
 	switch c.in {
+	case nowhere:
 	case inTraceback:
 		return
 	case inOutput:

@@ -235,9 +235,8 @@ func parse(t *testing.T, report string) *python.Lock {
 	t.Helper()
 	f, err := os.Open(report)
 	must(t, err)
-	defer f.Close()
 	lock, err := python.ParseReport(f)
-	must(t, err)
+	must(t, errors.Join(err, f.Close()))
 	return lock
 }
 

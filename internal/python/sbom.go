@@ -80,9 +80,8 @@ func (p Package) component() component {
 
 // serial makes a UUID of what the document is about (version 8: of the maker's own devising).
 func serial(image string, lock []byte) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s", image, lock)
-	id := h.Sum(nil)[:16]
+	hash := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", image, lock))
+	id := hash[:16]
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
 	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
