@@ -40,10 +40,13 @@ var commands = map[string]command{
 	"place":   {"copy this program to where other steps can run it", runPlace},
 	"look":    {"look at the image that this runs in, from inside", runLook},
 	"probe":   {"look at the notebook beside this, from outside, and judge it", runProbe},
+	"resolve": {"find the versions of packages in the base image that this runs in, and lock them", runResolve},
+	"install": {"install a lock in the base image that this runs in, and pack what that changed", runInstall},
+	"push":    {"append the layer of a build to its base image, and push the result", runPush},
 }
 
 // order is how the commands are listed: as a pipeline runs them.
-var order = []string{"inspect", "place", "look", "probe"}
+var order = []string{"inspect", "place", "resolve", "install", "push", "look", "probe"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
