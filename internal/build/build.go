@@ -70,7 +70,6 @@ func Layer(ctx context.Context, o Options) (*Report, error) {
 }
 
 func run(ctx context.Context, o Options, command []string) error {
-	//nolint:gosec // running what the build consists of is what this is for
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Env, cmd.Dir = append(os.Environ(), o.Env...), o.Dir
 	cmd.Stdout, cmd.Stderr = o.Output, o.Output
