@@ -61,17 +61,23 @@ func run(ctx context.Context, imports, burst, finished int) error {
 		return err
 	}
 	b := &bench{Cluster: on, audit: audit{file: on.Local.AuditLog}}
-	for _, measure := range []func() error{
+	err = b.measure(
 		func() error { return b.imports(ctx, imports) },
 		func() error { return b.burst(ctx, burst) },
 		func() error { return b.finished(ctx, finished) },
-	} {
-		if err := measure(); err != nil {
-			return err
-		}
-	}
+	)
 	for _, f := range b.figures {
 		fmt.Println(f)
+	}
+	return err
+}
+
+// measure takes one measurement after the other. What was measured before one fails is told all the same.
+func (b *bench) measure(measurements ...func() error) error {
+	for _, m := range measurements {
+		if err := m(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
