@@ -69,12 +69,13 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 		if run.Status.CompletionTime != nil {
 			o.completed = run.Status.CompletionTime.Time
 		}
-		if c.IsFalse() {
+		switch {
+		case c.IsFalse():
 			f := classify(run, tasks)
 			o.failure = &f
-		} else if o.image == "" {
+		case o.image == "":
 			o.failure = &problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("PipelineRun %q succeeded and named no image", run.Name)}
-		} else if len(o.image) > maxReference {
+		case len(o.image) > maxReference:
 			o.failure = &problem{reason: v1alpha1.ReasonInvalidReference, message: fmt.Sprintf("With its digest the image's reference has more than %d characters: shorten the names of its registry and repository", maxReference)}
 		}
 	}

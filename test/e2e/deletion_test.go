@@ -18,10 +18,11 @@ import (
 func deletedWhileBuilding(t *testing.T) {
 	for name, stage := range map[string]v1alpha1.CustomNBImageStage{"importing": v1alpha1.StageImporting, "validating": v1alpha1.StageValidating} {
 		u := newUser(t)
-		u.create(u.imports("object", image("jupyter-slow")), u.imports("rest", image("jupyter-slow")))
+		u.create(u.imports("object", image("jupyter-slow")))
 		u.untilStage("object", stage)
 		u.remove("object")
 		u.goesWith("object")
+		u.create(u.imports("rest", image("jupyter-slow")))
 		u.untilStage("rest", stage)
 		u.removeNamespace()
 		t.Logf("nothing is left of what was deleted while it was %s", name)

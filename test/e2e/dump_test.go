@@ -72,7 +72,7 @@ func (u *user) dumpRuns(ctx context.Context, out io.Writer) {
 		run := &tasks.Items[i]
 		fmt.Fprintf(out, "---- TaskRun %s: %v\n", run.Name, run.Status.Conditions)
 		text, _ := yaml.Marshal(map[string]any{"steps": run.Status.Steps, "sidecars": run.Status.Sidecars, "results": run.Status.Results})
-		out.Write(text)
+		fmt.Fprintf(out, "%s", text)
 	}
 }
 

@@ -192,7 +192,7 @@ func TestAdminsEdits(t *testing.T) {
 	if err := env.Client.Delete(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	w.streamIs("notebook", "there again", func(s *imagev1.ImageStream) error { return offers(s) })
+	w.streamIs("notebook", "there again", offers)
 }
 
 // TestRetries is a platform that fails a build again and again.
