@@ -40,7 +40,7 @@ func Apply(ctx context.Context, c client.Writer, obj *unstructured.Unstructured,
 // An object that is gone or was replaced meanwhile needs no status; one that has changed since it was read, or whose
 // cached copy is older than our own last write, is a silent wait of a moment.
 func (s *Statuses) Apply(ctx context.Context, before, after client.Object) error {
-	if s.behind(before) {
+	if s.Stale(before) {
 		return outcome.Wait(ReasonStale, "Waiting for the cache to catch up", staleAfter)
 	}
 	old, err := runtime.DefaultUnstructuredConverter.ToUnstructured(before)

@@ -31,16 +31,7 @@ func NewStatuses(c client.Client, owner client.FieldOwner) *Statuses {
 
 // Stale tells whether obj, as read from the cache, is older than the last status written for it. A reconciler that
 // asks first does not act on what it knows to be out of date.
-func (s *Statuses) Stale(obj client.Object) bool { return s.behind(obj) }
-
-// Forget drops what is known of an object that is gone.
-func (s *Statuses) Forget(key types.NamespacedName) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.last, key)
-}
-
-func (s *Statuses) behind(obj client.Object) bool {
+func (s *Statuses) Stale(obj client.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := client.ObjectKeyFromObject(obj)
@@ -53,6 +44,13 @@ func (s *Statuses) behind(obj client.Object) bool {
 	}
 	delete(s.last, key)
 	return false
+}
+
+// Forget drops what is known of an object that is gone.
+func (s *Statuses) Forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.last, key)
 }
 
 // wrote notes a write, unless it changed nothing: then no newer version will come.

@@ -3,7 +3,6 @@
 package conditions
 
 import (
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -104,9 +103,6 @@ func (s Set) turned(kind string, status metav1.ConditionStatus) metav1.Time {
 	}
 	return metav1.NewTime(s.clock.Now().Truncate(timePrecision))
 }
-
-// Messagef formats a message and bounds it like Message.
-func Messagef(format string, args ...any) string { return Message(fmt.Sprintf(format, args...)) }
 
 // Message makes text fit for a condition: one line of valid UTF-8 without control characters, of at most MaxMessage
 // bytes.
