@@ -322,6 +322,23 @@ type ValidationSpec struct {
 	StartupTimeout *metav1.Duration `json:"startupTimeout,omitempty"`
 }
 
+// ContainerfilePolicy is what becomes of repositories with a Containerfile.
+// +kubebuilder:validation:Enum=Unprivileged;Privileged;Never
+type ContainerfilePolicy string
+
+// The policies about Containerfiles.
+const (
+	// ContainerfilesUnprivileged builds them with as few rights as buildah can
+	// do with.
+	ContainerfilesUnprivileged ContainerfilePolicy = "Unprivileged"
+
+	// ContainerfilesPrivileged builds them in a privileged container.
+	ContainerfilesPrivileged ContainerfilePolicy = "Privileged"
+
+	// ContainerfilesNever refuses to build them.
+	ContainerfilesNever ContainerfilePolicy = "Never"
+)
+
 // BuildSpec says how builds run.
 type BuildSpec struct {
 	// timeout is how long one build may take, from 1m to 24h, unless the
@@ -367,6 +384,15 @@ type BuildSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="build.serviceAccount is not the name of a service account: write lower-case letters, digits, '-' and '.', starting and ending with a letter or digit"
 	ServiceAccount string `json:"serviceAccount,omitempty"`
+
+	// containerfiles is what becomes of repositories with a Containerfile:
+	// Unprivileged (they are built with as few rights as buildah can do with,
+	// which are still more than the Pod Security Standard restricted grants),
+	// Privileged (they are built in a privileged container, which is faster and
+	// owns the node) or Never (they are refused). The default is Unprivileged.
+	// +optional
+	// +kubebuilder:default=Unprivileged
+	Containerfiles ContainerfilePolicy `json:"containerfiles,omitempty"`
 
 	// nodeSelector is the labels of the nodes that builds may run on.
 	// +optional

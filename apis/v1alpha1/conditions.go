@@ -142,6 +142,14 @@ const (
 	// source: the user chooses another version or base image.
 	ReasonPackageBuildFailed = "PackageBuildFailed"
 
+	// ReasonBuildFailed is when something that the repository asks to be run
+	// failed, such as postBuild or a line of a Containerfile: the user mends it.
+	ReasonBuildFailed = "BuildFailed"
+
+	// ReasonLimitExceeded is when the build took more memory, storage or
+	// processes than it may: the user raises spec.resources, or asks for less.
+	ReasonLimitExceeded = "LimitExceeded"
+
 	// ReasonRuntimeEnvironmentNotFound is when the CNBiConfig has no such
 	// runtime environment: the user chooses one that it has, or has it added.
 	ReasonRuntimeEnvironmentNotFound = "RuntimeEnvironmentNotFound"
@@ -163,8 +171,8 @@ const (
 	// sets spec.timeout, or asks for less.
 	ReasonBuildTimeout = "BuildTimeout"
 
-	// ReasonBuildCancelled is when somebody cancelled the build's PipelineRun:
-	// the user asks for another build.
+	// ReasonBuildCancelled is when somebody cancelled the build, by the
+	// annotation meteor.zone/cancel or in Tekton: the user asks for another.
 	ReasonBuildCancelled = "BuildCancelled"
 
 	// ReasonConflictingObject is when an object that the operator does not own
@@ -218,6 +226,11 @@ const (
 	// image: an admin corrects the CNBiConfig's spec.registry; the build is
 	// tried again.
 	ReasonRegistryPushUnauthorized = "RegistryPushUnauthorized"
+
+	// ReasonRegistryNotConfigured is while there is no registry that built
+	// images could go to: an admin sets spec.registry.repository of the
+	// CNBiConfig, and everything goes on by itself.
+	ReasonRegistryNotConfigured = "RegistryNotConfigured"
 
 	// ReasonPackageIndexUnavailable is while the package index does not answer
 	// as it should; the build is tried again.
@@ -280,7 +293,8 @@ func TurnOf(reason string) Turn {
 		ReasonInvalidReference, ReasonImageNotFound, ReasonImagePullUnauthorized,
 		ReasonImagePlatformUnsupported, ReasonImageInvalid,
 		ReasonValidationFailed, ReasonPackageNotFound, ReasonPackageConflict,
-		ReasonPackageBuildFailed, ReasonRuntimeEnvironmentNotFound,
+		ReasonPackageBuildFailed, ReasonBuildFailed, ReasonLimitExceeded,
+		ReasonRuntimeEnvironmentNotFound,
 		ReasonGitAuthenticationFailed, ReasonGitRefNotFound,
 		ReasonUnsupportedFile, ReasonBuildTimeout, ReasonBuildCancelled,
 		ReasonConflictingObject, ReasonPipelineNotFound, ReasonPipelineFailed:

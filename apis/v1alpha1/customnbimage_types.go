@@ -299,6 +299,16 @@ type BuildRecord struct {
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
 
+	// sourceImage is the image, by digest, that was imported or built on.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	SourceImage string `json:"sourceImage,omitempty"`
+
+	// gitCommit is the commit that was built, in full.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	GitCommit string `json:"gitCommit,omitempty"`
+
 	// pipelineRunName is the name of the build's PipelineRun, which retention
 	// may have removed since.
 	// +optional
@@ -312,6 +322,12 @@ type BuildRecord struct {
 	// completionTime is when the build ended.
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// duration is how long the build took, retries included, in whole seconds.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=16
+	Duration *metav1.Duration `json:"duration,omitempty"`
 }
 
 // CustomNBImageStatus says what became of a CustomNBImage.
@@ -417,6 +433,12 @@ type CustomNBImageStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	LastRebuild string `json:"lastRebuild,omitempty"`
+
+	// lastCancel is the value of the annotation meteor.zone/cancel that was
+	// last acted on.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastCancel string `json:"lastCancel,omitempty"`
 
 	// builds are the last builds, the newest first.
 	// +optional

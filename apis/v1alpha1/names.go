@@ -15,6 +15,10 @@ const (
 	// AnnotationRebuild asks for another build of an unchanged object. Each new
 	// value asks once; what the value is does not matter.
 	AnnotationRebuild = "meteor.zone/rebuild"
+
+	// AnnotationCancel ends the build that runs, or waits for its turn, when
+	// it is set. Each new value asks once; what the value is does not matter.
+	AnnotationCancel = "meteor.zone/cancel"
 )
 
 // Labels on what the operator makes.
@@ -33,6 +37,10 @@ const (
 
 	// LabelBuild is the hash of what decides the build that an object belongs to.
 	LabelBuild = "meteor.zone/build"
+
+	// LabelLook is "true" on a PipelineRun that only looks whether the source of
+	// an image has changed.
+	LabelLook = "meteor.zone/look"
 
 	// LabelRevision is the revision of the manifests that an object comes from.
 	LabelRevision = "meteor.zone/revision"
