@@ -225,3 +225,8 @@ func proveMemoryHungry(ctx context.Context, b *bench) error {
 		return nil
 	})
 }
+
+// proveBuildah sees that it is there with all its libraries. What it may do is the pod's matter.
+func proveBuildah(ctx context.Context, b *bench) error {
+	return expectOutput(ctx, b, "buildah version 1.28", "buildah", "--version")
+}

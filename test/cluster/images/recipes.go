@@ -49,6 +49,7 @@ func layerRecipes() map[string]layerRecipe {
 		"crashes-later": {on: "jupyter"},
 		"memory-hungry": {on: "jupyter"},
 		"busybox":       {},
+		"buildah":       {on: "debian"},
 	}
 }
 
@@ -87,6 +88,7 @@ func imageRecipes() []imageRecipe {
 			config: notebookConfig("A Jupyter notebook that ends soon after its first answer", "start-notebook.sh")},
 		{name: "memory-hungry", layer: "memory-hungry", prove: proveMemoryHungry,
 			config: notebookConfig("A Jupyter notebook that takes 2.5 GiB of memory to start", "start-notebook.sh")},
+		{name: "buildah", layer: "buildah", prove: proveBuildah, config: buildahConfig()},
 	}
 }
 
@@ -107,6 +109,21 @@ func notebookConfig(title string, cmd ...string) v1.Config {
 			"io.k8s.display-name":          title,
 			"io.openshift.expose-services": "8888:http",
 		},
+	}
+}
+
+// buildahConfig is that of images/buildah/Dockerfile.
+func buildahConfig() v1.Config {
+	return v1.Config{
+		User:       "0",
+		Cmd:        []string{"buildah", "version"},
+		WorkingDir: "/",
+		Env: []string{
+			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			"HOME=/var/lib/containers",
+			"BUILDAH_ISOLATION=chroot",
+		},
+		Labels: map[string]string{"org.opencontainers.image.title": "buildah, as the meteor operator runs it"},
 	}
 }
 

@@ -23,6 +23,7 @@ mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
 mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
+mkdir -p "$root/opt/app-root/src"
 mount -t tmpfs -o mode=0777 tmpfs "$root/opt/app-root/src"
 
 unshare=$(command -v unshare)
