@@ -7,8 +7,8 @@ import (
 )
 
 // render renders the embedded manifests.
-func render(builderImage string) ([]*unstructured.Unstructured, string, error) {
-	objs, err := manifests.Objects(manifests.Options{BuilderImage: builderImage})
+func render(o manifests.Options) ([]*unstructured.Unstructured, string, error) {
+	objs, err := manifests.Objects(o)
 	if err != nil {
 		return nil, "", err
 	}

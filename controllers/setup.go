@@ -27,6 +27,10 @@ type Options struct {
 	WatchNamespaces []string
 	// OperatorImage is the image that the pipelines' steps run in, unless the CNBiConfig names another.
 	OperatorImage string
+	// BuildahImage is the image that Containerfiles are built in, unless the CNBiConfig names another.
+	BuildahImage string
+	// Namespace is the operator's own, from where what the CNBiConfig names is copied.
+	Namespace string
 	// Clock is the time. The default is the real one.
 	Clock clock.PassiveClock
 	// Registerer takes the metrics. The default is controller-runtime's.
@@ -54,7 +58,7 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	catalogue := install.NewCatalogue(render, o.OperatorImage)
+	catalogue := install.NewCatalogue(render, install.Defaults{BuilderImage: o.OperatorImage, BuildahImage: o.BuildahImage})
 	err = cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
 		Tracker:         tracker,
 		Catalogue:       catalogue,

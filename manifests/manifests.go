@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -17,8 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// builderPlaceholder is the image in the YAML that stands for the builder's.
-const builderPlaceholder = "meteor-builder"
+// The images in the YAML that stand for the real ones.
+const (
+	builderPlaceholder = "meteor-builder"
+	buildahPlaceholder = "meteor-buildah"
+)
 
 //go:embed rbac/*.yaml tasks/*.yaml pipelines/*.yaml
 var files embed.FS
@@ -36,6 +40,12 @@ var order = []string{
 type Options struct {
 	// BuilderImage is the image that has the builder in it as /builder.
 	BuilderImage string
+	// BuildahImage is the image that has buildah in it besides. Without one, the builder's stands in its place.
+	BuildahImage string
+	// IndexForwarder is true when the package index wants credentials, which a forwarder in the pod then adds.
+	IndexForwarder bool
+	// Containerfiles is how Containerfiles are built: Unprivileged, Privileged or Never.
+	Containerfiles string
 }
 
 // Objects returns all objects in the order in which they have to be applied, without namespace.
@@ -64,8 +74,9 @@ func Objects(opts Options) ([]*unstructured.Unstructured, error) {
 			objs = append(objs, read...)
 		}
 	}
+	images := map[string]string{builderPlaceholder: opts.BuilderImage, buildahPlaceholder: cmp.Or(opts.BuildahImage, opts.BuilderImage)}
 	for _, obj := range objs {
-		setBuilderImage(obj.Object, opts.BuilderImage)
+		setImages(obj.Object, images)
 	}
 	return objs, nil
 }
@@ -100,19 +111,19 @@ func decode(name string) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// setBuilderImage replaces the placeholder wherever a field image has it.
-func setBuilderImage(node any, image string) {
+// setImages replaces the placeholders wherever a field image has one.
+func setImages(node any, images map[string]string) {
 	switch node := node.(type) {
 	case map[string]any:
-		if node["image"] == builderPlaceholder {
-			node["image"] = image
+		if name, ok := node["image"].(string); ok {
+			node["image"] = cmp.Or(images[name], name)
 		}
 		for _, child := range node {
-			setBuilderImage(child, image)
+			setImages(child, images)
 		}
 	case []any:
 		for _, child := range node {
-			setBuilderImage(child, image)
+			setImages(child, images)
 		}
 	}
 }

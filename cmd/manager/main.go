@@ -41,6 +41,7 @@ type settings struct {
 	namespace       string
 	watchNamespaces []string
 	operatorImage   string
+	buildahImage    string
 }
 
 func main() {
@@ -63,6 +64,8 @@ func run() error {
 	if err := controllers.SetupAll(ctx, mgr, controllers.Options{
 		WatchNamespaces: s.watchNamespaces,
 		OperatorImage:   s.operatorImage,
+		BuildahImage:    s.buildahImage,
+		Namespace:       s.namespace,
 	}); err != nil {
 		return fmt.Errorf("cannot set up the controllers: %w", err)
 	}
@@ -85,6 +88,7 @@ func parse() settings {
 	flag.Parse()
 	s.namespace = os.Getenv("POD_NAMESPACE")
 	s.operatorImage = os.Getenv("OPERATOR_IMAGE")
+	s.buildahImage = os.Getenv("BUILDAH_IMAGE")
 	for ns := range strings.SplitSeq(os.Getenv("WATCH_NAMESPACE"), ",") {
 		if ns = strings.TrimSpace(ns); ns != "" {
 			s.watchNamespaces = append(s.watchNamespaces, ns)

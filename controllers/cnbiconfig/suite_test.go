@@ -24,6 +24,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
+	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
 const (
@@ -39,7 +40,7 @@ var env *testenv.Env
 func TestMain(m *testing.M) { testenv.Main(m, &env) }
 
 // render stands for the manifests: one object of each kind, and a revision that follows from the image.
-func render(image string) ([]*unstructured.Unstructured, string, error) {
+func render(o manifests.Options) ([]*unstructured.Unstructured, string, error) {
 	object := func(apiVersion, kind, name string, rest map[string]any) *unstructured.Unstructured {
 		u := &unstructured.Unstructured{Object: map[string]any{}}
 		for k, v := range rest {
@@ -61,12 +62,12 @@ func render(image string) ([]*unstructured.Unstructured, string, error) {
 			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": account}},
 		}),
 		object("tekton.dev/v1", "Task", task, map[string]any{"spec": map[string]any{
-			"steps": []any{map[string]any{"name": "inspect", "image": image, "command": []any{"/builder"}}},
+			"steps": []any{map[string]any{"name": "inspect", "image": o.BuilderImage, "command": []any{"/builder"}}},
 		}}),
 		object("tekton.dev/v1", "Pipeline", pipeline, map[string]any{"spec": map[string]any{
 			"tasks": []any{map[string]any{"name": "inspect", "taskRef": map[string]any{"name": task}}},
 		}}),
-	}, fmt.Sprintf("r%d", len(image)), nil
+	}, fmt.Sprintf("r%d", len(o.BuilderImage)), nil
 }
 
 func startManager(t *testing.T, watchNamespaces ...string) (*testenv.Requests, func()) {
@@ -79,7 +80,7 @@ func startManager(t *testing.T, watchNamespaces ...string) (*testenv.Requests, f
 		tracker.Look(ctx)
 		return errors.Join(mgr.Add(tracker), cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
 			Tracker:         tracker,
-			Catalogue:       install.NewCatalogue(render, "operator:1"),
+			Catalogue:       install.NewCatalogue(render, install.Defaults{BuilderImage: "operator:1"}),
 			WatchNamespaces: watchNamespaces,
 		}))
 	})
@@ -177,7 +178,7 @@ func installed(namespace, revision string) func() error {
 		if err := env.Client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
 			return err
 		}
-		objs, _, err := render("any")
+		objs, _, err := render(manifests.Options{BuilderImage: "any"})
 		if err != nil {
 			return err
 		}

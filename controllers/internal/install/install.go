@@ -3,6 +3,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
 // maxRendered bounds how many renderings are kept: one a builder image, and edits of that are rare.
@@ -31,15 +33,23 @@ var Kinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ServiceAccount"},
 }
 
-// Render renders the manifests with the given image for the steps, and tells their revision.
-type Render func(builderImage string) ([]*unstructured.Unstructured, string, error)
+// Render renders the manifests, and tells their revision.
+type Render func(manifests.Options) ([]*unstructured.Unstructured, string, error)
+
+// Defaults are what holds unless the CNBiConfig says otherwise.
+type Defaults struct {
+	// BuilderImage is the image of the steps, the operator's own.
+	BuilderImage string
+	// BuildahImage is the image that Containerfiles are built in. Without one, none are.
+	BuildahImage string
+}
 
 // Catalogue renders what a CNBiConfig asks for, and remembers it.
 type Catalogue struct {
-	render  Render
-	image   string
-	mu      sync.Mutex
-	bundles map[string]*Bundle
+	render   Render
+	defaults Defaults
+	mu       sync.Mutex
+	bundles  map[manifests.Options]*Bundle
 }
 
 // Bundle is what one namespace gets, in the order in which to apply it.
@@ -50,23 +60,30 @@ type Bundle struct {
 	Revision string
 }
 
-// NewCatalogue returns a Catalogue for steps that run in the given image unless the CNBiConfig names another.
-func NewCatalogue(render Render, image string) *Catalogue {
-	return &Catalogue{render: render, image: image, bundles: map[string]*Bundle{}}
+// NewCatalogue returns a Catalogue.
+func NewCatalogue(render Render, defaults Defaults) *Catalogue {
+	return &Catalogue{render: render, defaults: defaults, bundles: map[manifests.Options]*Bundle{}}
+}
+
+// options are what config asks of the manifests.
+func (c *Catalogue) options(config *v1alpha1.CNBiConfig) manifests.Options {
+	return manifests.Options{
+		BuilderImage:   cmp.Or(string(config.Spec.Images.Builder), c.defaults.BuilderImage),
+		BuildahImage:   cmp.Or(string(config.Spec.Images.Buildah), c.defaults.BuildahImage),
+		IndexForwarder: config.Spec.PackageIndex.Credentials != nil,
+		Containerfiles: string(config.Spec.Build.Containerfiles),
+	}
 }
 
 // Bundle returns what config asks for.
 func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
-	image := c.image
-	if config.Spec.Images.Builder != "" {
-		image = string(config.Spec.Images.Builder)
-	}
+	o := c.options(config)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if b, ok := c.bundles[image]; ok {
+	if b, ok := c.bundles[o]; ok {
 		return b, nil
 	}
-	objs, revision, err := c.render(image)
+	objs, revision, err := c.render(o)
 	if err != nil {
 		return nil, fmt.Errorf("cannot render the manifests: %w", err)
 	}
@@ -74,7 +91,7 @@ func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
 		clear(c.bundles)
 	}
 	b := &Bundle{Objects: objs, Revision: revision}
-	c.bundles[image] = b
+	c.bundles[o] = b
 	return b, nil
 }
 
