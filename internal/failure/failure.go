@@ -40,6 +40,14 @@ const (
 	PackageIndexUnavailable Reason = "PackageIndexUnavailable"
 	// UnsupportedFile means that a file asks for what cannot be honoured, or cannot be part of an image.
 	UnsupportedFile Reason = "UnsupportedFile"
+	// GitAuthenticationFailed means that the git server does not hand out the repository, or there is none.
+	GitAuthenticationFailed Reason = "GitAuthenticationFailed"
+	// GitRefNotFound means that the repository has no such branch, tag or commit.
+	GitRefNotFound Reason = "GitRefNotFound"
+	// GitUnreachable means that the git server could not be asked; worth trying again.
+	GitUnreachable Reason = "GitUnreachable"
+	// BuildFailed means that something of the user's own that was run for the build failed.
+	BuildFailed Reason = "BuildFailed"
 	// ValidationFailed means that the image was run and is not fit to be a notebook.
 	ValidationFailed Reason = "ValidationFailed"
 	// InternalError means that the step itself could not do its work.
@@ -54,7 +62,8 @@ const (
 var reasons = []Reason{
 	ImageNotFound, ImagePullUnauthorized, ImagePlatformUnsupported, ImageInvalid, InvalidReference,
 	RegistryUnavailable, RegistryPushUnauthorized, PackageNotFound, PackageConflict, PackageBuildFailed,
-	PackageIndexUnavailable, UnsupportedFile, ValidationFailed, InternalError,
+	PackageIndexUnavailable, UnsupportedFile, GitAuthenticationFailed, GitRefNotFound, GitUnreachable, BuildFailed,
+	ValidationFailed, InternalError,
 }
 
 // Failure is one step's failure. It is an error.
