@@ -60,7 +60,7 @@ func inputsHash(obj *v1alpha1.CustomNBImage) string {
 }
 
 // newBuild names the build that the object asks for now. The first build's ID is the inputs' hash. Later ones have the
-// generation behind it, since the same inputs can be asked for once more: when an edit goes back to them, and when an
+// generation behind it, or the time that a refresh was due, since the same inputs can be asked for once more: when an edit goes back to them, and when an
 // edit that changes no input follows a failure. Who edits a failed object wants it tried again.
 func newBuild(obj *v1alpha1.CustomNBImage) build {
 	hash, current := inputsHash(obj), obj.Status.BuildID
@@ -81,13 +81,18 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 	}
 }
 
-// rebuildAsked is the value of the rebuild annotation, or its hash where it is longer than the status holds. Who takes
-// the annotation off asks for nothing: then it is the value that was acted on last.
+// rebuildAsked is the wish for another build.
 func rebuildAsked(obj *v1alpha1.CustomNBImage) string {
+	return wish(obj, v1alpha1.AnnotationRebuild, obj.Status.LastRebuild)
+}
+
+// wish is the value of an annotation, or its hash where it is longer than the status holds. Who takes the annotation off
+// asks for nothing: then it is the value that was acted on last.
+func wish(obj *v1alpha1.CustomNBImage, annotation, last string) string {
 	const limit = 256
-	value := obj.Annotations[v1alpha1.AnnotationRebuild]
+	value := obj.Annotations[annotation]
 	if value == "" {
-		return obj.Status.LastRebuild
+		return last
 	}
 	if len(value) <= limit {
 		return value

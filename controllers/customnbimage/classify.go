@@ -15,15 +15,6 @@ import (
 	"github.com/meteor-zone/meteor-operator/internal/failure"
 )
 
-// The names of the tasks, steps and sidecars of the pipelines that are told apart here.
-const (
-	taskInspect     = "inspect"
-	taskValidate    = "validate"
-	stepLook        = "look"
-	stepProbe       = "probe"
-	sidecarNotebook = "notebook"
-)
-
 // Reasons of a TaskRun's Succeeded condition that Tekton sets from its pod package, which is not part of its API.
 const (
 	tektonPodAdmissionFailed    = "PodAdmissionFailed"
@@ -50,16 +41,17 @@ func (p *problem) transient() bool { return v1alpha1.TurnOf(p.reason) == v1alpha
 
 // classify turns the end of a failed run into what the user is told. The most specific witness is asked first: what a
 // trusted step wrote, then what happened to the containers, then Tekton's own words.
-func classify(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun) problem {
-	if f := notebookDeath(tasks[taskValidate]); f != nil {
-		return *f
+func classify(run *tektonv1.PipelineRun, tasks taskRuns) problem {
+	f := flowOfRun(run)
+	if death := notebookDeath(f.validation(tasks)); death != nil {
+		return *death
 	}
-	for _, name := range []string{taskInspect, taskValidate} {
+	for _, name := range f.tasks() {
 		task := tasks[name]
 		if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
 			continue
 		}
-		p := classifyTask(name, task)
+		p := f.classifyTask(name, task)
 		if p.reason == v1alpha1.ReasonImagePullUnauthorized && !hasParam(run, paramPullSecret) {
 			p.message += ": name one in spec.imagePullSecret"
 		}
@@ -79,7 +71,7 @@ func classifyRun(c *apis.Condition) problem {
 	case tektonv1.PipelineRunReasonTimedOut, tektonv1.PipelineRunReasonTimedOutRunningFinally:
 		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows: " + message}
 	case tektonv1.PipelineRunReasonCancelled, tektonv1.PipelineRunReasonCancelledRunningFinally, tektonv1.PipelineRunReasonStoppedRunningFinally:
-		return problem{reason: v1alpha1.ReasonBuildCancelled, message: "The PipelineRun was cancelled: edit the object to build again"}
+		return problem{reason: v1alpha1.ReasonBuildCancelled, message: cancelledMessage}
 	case tektonv1.PipelineRunReasonCouldntGetPipeline, tektonv1.PipelineRunReasonCouldntGetTask, tektonv1.PipelineRunReasonCreateRunFailed:
 		return problem{reason: v1alpha1.ReasonInternalError, message: "Tekton could not start the build: " + message}
 	default:
@@ -87,10 +79,10 @@ func classifyRun(c *apis.Condition) problem {
 	}
 }
 
-func classifyTask(name string, task *tektonv1.TaskRun) problem {
+func (f flow) classifyTask(name string, task *tektonv1.TaskRun) problem {
 	c := task.Status.GetCondition(apis.ConditionSucceeded)
-	if f, ok := reported(name, task); ok {
-		return f
+	if p, ok := f.reported(name, task); ok {
+		return p
 	}
 	message := oneLine(c.Message)
 	switch c.Reason {
@@ -103,15 +95,12 @@ func classifyTask(name string, task *tektonv1.TaskRun) problem {
 	case tektonPodAdmissionFailed, tektonv1.TaskRunReasonPodCreationFailed.String():
 		return classifyAdmission(message)
 	case tektonv1.TaskRunReasonPodEvicted.String():
-		return classifyEviction(message)
+		return f.classifyEviction(name, message)
+	case tektonv1.TaskRunReasonResultLargerThanAllowedLimit.String():
+		return problem{reason: v1alpha1.ReasonBuildFailed, message: "What the build left as its results is larger than Tekton allows"}
 	}
-	for _, step := range task.Status.Steps {
-		if step.Terminated != nil && outOfMemory(step.Terminated) {
-			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image ran out of memory in step %s: give it more in spec.resources.limits.memory", step.Name)}
-		}
-		if step.Name == stepLook && step.Terminated != nil && step.Terminated.ExitCode != 0 {
-			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image could not be looked into from inside: exit code %d", step.Terminated.ExitCode)}
-		}
+	if p, ok := f.classifySteps(name, task); ok {
+		return p
 	}
 	if strings.Contains(message, "not found") || strings.Contains(message, "deleted") {
 		return problem{reason: v1alpha1.ReasonNodeLost, message: fmt.Sprintf("The pod of TaskRun %q was lost: %s", task.Name, message)}
@@ -119,28 +108,69 @@ func classifyTask(name string, task *tektonv1.TaskRun) problem {
 	return problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("TaskRun %q ended with %s: %s", task.Name, c.Reason, message)}
 }
 
-// reported is the failure that a trusted step wrote. In the validation's pod an untrusted step can write results too, so
-// nothing but the validation's own verdict is believed there.
-func reported(name string, task *tektonv1.TaskRun) (problem, bool) {
-	text, ok := resultOf(task, "failure")
-	if !ok {
+// classifySteps tells from how a step's container ended what the step could not tell itself.
+func (f flow) classifySteps(name string, task *tektonv1.TaskRun) (problem, bool) {
+	for _, step := range task.Status.Steps {
+		switch t := step.Terminated; {
+		case t == nil:
+		case outOfMemory(t) && f.runs(name):
+			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image ran out of memory in step %s: give it more in spec.resources.limits.memory", step.Name)}, true
+		case outOfMemory(t):
+			return problem{reason: v1alpha1.ReasonLimitExceeded, message: fmt.Sprintf("The build ran out of memory in step %s: give it more in spec.resources.limits.memory", step.Name)}, true
+		case step.Name == stepLook && t.ExitCode != 0:
+			return problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The image could not be looked into from inside: exit code %d", t.ExitCode)}, true
+		}
+	}
+	return problem{}, false
+}
+
+// reported is the failure that a step wrote, as far as it is to be believed.
+func (f flow) reported(name string, task *tektonv1.TaskRun) (problem, bool) {
+	text, credible := "", func(failure.Reason) bool { return true }
+	switch {
+	case f.runs(name):
+		// Here an untrusted step can write results too, so nothing but the validation's own verdict counts.
+		text, _ = resultOf(task, resultFailure)
+		credible = func(r failure.Reason) bool { return r == failure.ValidationFailed }
+	case name == f.source:
+		text, _ = resultOf(task, resultFailure)
+	default:
+		// So they can here: what counts is the last words of the step that failed, and of one that runs what users
+		// want installed only what such a step can know.
+		step := failedStep(task)
+		text, _ = resultOfStep(step, resultFailure)
+		if step.Name != stepPrepare && step.Name != stepPush {
+			credible = func(r failure.Reason) bool { return slices.Contains(knownToInstallers, r) }
+		}
+	}
+	said, err := failure.Parse([]byte(text))
+	if err != nil || !credible(said.Reason) {
 		return problem{}, false
 	}
-	f, err := failure.Parse([]byte(text))
-	if err != nil {
-		return problem{}, false
+	return problem{reason: string(said.Reason), message: sentence(said.Message)}, true
+}
+
+// knownToInstallers are the reasons that a step may give which runs what is not trusted.
+var knownToInstallers = []failure.Reason{
+	failure.PackageNotFound, failure.PackageConflict, failure.PackageBuildFailed, failure.PackageIndexUnavailable,
+	failure.UnsupportedFile, failure.ImageInvalid, failure.BuildFailed,
+}
+
+// failedStep is the first step that failed; those behind it were skipped.
+func failedStep(task *tektonv1.TaskRun) tektonv1.StepState {
+	for _, step := range task.Status.Steps {
+		if step.Terminated != nil && step.Terminated.ExitCode != 0 {
+			return step
+		}
 	}
-	if name == taskValidate && f.Reason != failure.ValidationFailed {
-		return problem{}, false
-	}
-	return problem{reason: string(f.Reason), message: sentence(f.Message)}, true
+	return tektonv1.StepState{}
 }
 
 func classifyCancelled(c *apis.Condition) problem {
 	if strings.Contains(c.Message, "timeout") || strings.Contains(c.Message, "timed out") {
 		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows"}
 	}
-	return problem{reason: v1alpha1.ReasonBuildCancelled, message: "The PipelineRun was cancelled: edit the object to build again"}
+	return problem{reason: v1alpha1.ReasonBuildCancelled, message: cancelledMessage}
 }
 
 // classifyPull tells from the kubelet's words whose turn it is.
@@ -168,9 +198,13 @@ func classifyAdmission(message string) problem {
 	}
 }
 
-func classifyEviction(message string) problem {
-	if strings.Contains(message, "ephemeral") {
+func (f flow) classifyEviction(name, message string) problem {
+	full := strings.Contains(message, "ephemeral") || strings.Contains(message, "emptyDir")
+	if full && f.runs(name) {
 		return problem{reason: v1alpha1.ReasonValidationFailed, message: "The image wrote more than its ephemeral storage allows: " + message}
+	}
+	if full {
+		return problem{reason: v1alpha1.ReasonLimitExceeded, message: "The build wrote more than its ephemeral storage allows, see spec.resources: " + message}
 	}
 	return problem{reason: v1alpha1.ReasonNodeLost, message: "The build's pod was evicted: " + message}
 }

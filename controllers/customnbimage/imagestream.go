@@ -1,6 +1,7 @@
 package customnbimage
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -28,6 +29,7 @@ const (
 	annotationOrigin   = odhPrefix + "notebook-image-origin"
 	annotationSoftware = odhPrefix + "notebook-software"
 	annotationPackages = odhPrefix + "notebook-python-dependencies"
+	annotationCommit   = odhPrefix + "notebook-build-commit"
 	annotationImported = "openshift.io/imported-from"
 )
 
@@ -39,7 +41,8 @@ const annotationApplied = "meteor.zone/applied"
 type offer struct {
 	tag      string
 	image    string // repository@sha256:…
-	source   string // the reference as the user gave it
+	source   string // the reference as the user gave it, of an image that was imported
+	commit   string // of the repository, of an image that was built from one
 	software []v1alpha1.SoftwareVersion
 	packages []v1alpha1.SoftwareVersion
 }
@@ -65,7 +68,7 @@ func newImageStream(obj *v1alpha1.CustomNBImage, f streamFacts) (*imageac.ImageS
 	}
 	annotations := odhAnnotations(obj)
 	annotations[v1alpha1.AnnotationNotebookImageName] = obj.DisplayName()
-	annotations[annotationURL] = string(obj.Spec.FromImage)
+	annotations[annotationURL] = cmp.Or(string(obj.Spec.FromImage), obj.Spec.RepositoryAddress(), obj.Spec.Base())
 	annotations[annotationPhase] = f.phase
 	annotations[annotationMessages] = string(messages)
 	annotations[annotationOrigin] = "Admin"
@@ -115,13 +118,16 @@ func newTag(f streamFacts) (*imageac.TagReferenceApplyConfiguration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the packages of the image: %w", err)
 	}
+	annotations := map[string]string{annotationSoftware: string(software), annotationPackages: string(packages)}
+	if f.offer.source != "" {
+		annotations[annotationImported] = f.offer.source
+	}
+	if f.offer.commit != "" {
+		annotations[annotationCommit] = f.offer.commit
+	}
 	return imageac.TagReference().
 		WithName(f.offer.tag).
-		WithAnnotations(map[string]string{
-			annotationSoftware: string(software),
-			annotationPackages: string(packages),
-			annotationImported: f.offer.source,
-		}).
+		WithAnnotations(annotations).
 		WithFrom(*dockerImage(f.offer.image)).
 		WithImportPolicy(imageac.TagImportPolicy().WithScheduled(f.scheduled)).
 		WithReferencePolicy(imageac.TagReferencePolicy().WithType(f.referencePolicy)), nil

@@ -14,6 +14,7 @@ const (
 	actionBuild   = "Build"
 	actionPublish = "Publish"
 	actionWait    = "Wait"
+	actionLook    = "Look"
 )
 
 // notify tells of what this pass has changed: one event a change, and the metrics of a build that has ended.
@@ -26,7 +27,7 @@ func (r *Reconciler) notify(s *scope) {
 	}
 	kind, action := corev1.EventTypeNormal, actionBuild
 	switch {
-	case after.Reason == v1alpha1.ReasonValidating:
+	case after.Reason == v1alpha1.ReasonResolving, after.Reason == v1alpha1.ReasonBuilding, after.Reason == v1alpha1.ReasonValidating:
 		return // a step of the build that the first event began
 	case s.obj.Status.Phase == v1alpha1.PhaseReady:
 		action = actionPublish

@@ -3,6 +3,7 @@ package customnbimage
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // observation is what the PipelineRun of a build and its TaskRuns say, in the controller's own words.
 type observation struct {
 	runName   string
+	flow      flow
 	started   time.Time
 	completed time.Time
 
@@ -33,6 +35,12 @@ type observation struct {
 
 	// image is the image by digest, repository@sha256:….
 	image string
+	// source is, by digest, what is imported or built on. Empty when it is several images, or not known yet.
+	source string
+	// sourceName is the name that the source was asked for by.
+	sourceName string
+	// commit is that of the repository, in full.
+	commit string
 	// look is nil until the image was looked into; it is the claim of an untrusted process, bounded and cleaned.
 	look   *validate.Look
 	checks []validate.Finding
@@ -40,19 +48,28 @@ type observation struct {
 	gone bool
 }
 
+// The results that tasks have in common.
+const (
+	resultImage   = "image"
+	resultCommit  = "commit"
+	resultFailure = "failure"
+)
+
 // deathGrace is how long the probe may take to tell what it knows of a notebook that has ended: it saw more than its
 // exit code. A notebook that ended before it answered would have it wait for the whole start-up time.
 const deathGrace = 15 * time.Second
 
 // observe reads a run. Tasks are keyed by their name in the pipeline. Pure.
-func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, policy validate.Policy, now time.Time) *observation {
+func observe(run *tektonv1.PipelineRun, tasks taskRuns, policy validate.Policy, now time.Time) *observation {
 	// Tekton takes a run up a moment after it was created.
-	o := &observation{runName: run.Name, stage: stageOf(tasks), started: run.CreationTimestamp.Time}
+	f := flowOfRun(run)
+	o := &observation{runName: run.Name, flow: f, stage: f.stage(tasks), started: run.CreationTimestamp.Time}
 	if run.Status.StartTime != nil {
 		o.started = run.Status.StartTime.Time
 	}
-	o.readInspection(tasks[taskInspect])
-	o.readValidation(tasks[taskValidate])
+	o.readSource(run, tasks)
+	o.readImage(f.making(tasks))
+	o.readValidation(f.validation(tasks))
 
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
 	switch {
@@ -71,22 +88,22 @@ func observe(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, poli
 		}
 		switch {
 		case c.IsFalse():
-			f := classify(run, tasks)
-			o.failure = &f
+			p := classify(run, tasks)
+			o.failure = &p
 		case o.image == "":
 			o.failure = &problem{reason: v1alpha1.ReasonInternalError, message: fmt.Sprintf("PipelineRun %q succeeded and named no image", run.Name)}
 		case len(o.image) > maxReference:
 			o.failure = &problem{reason: v1alpha1.ReasonInvalidReference, message: fmt.Sprintf("With its digest the image's reference has more than %d characters: shorten the names of its registry and repository", maxReference)}
 		}
 	}
-	o.addChecksOfTheDead(tasks[taskValidate], policy)
+	o.addChecksOfTheDead(f.validation(tasks), policy)
 	return o
 }
 
 // observeRunning looks for an end that is certain before the run's own: a notebook that died will not answer any more.
 // The look into the image is waited for, so that its messages are told too.
-func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun, now time.Time) {
-	task := tasks[taskValidate]
+func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
+	task := o.flow.validation(tasks)
 	if f := notebookDeath(task); f != nil && stepEnded(task, stepLook) {
 		o.completed = lastEnd(task)
 		if o.lookAgain = o.completed.Add(deathGrace).Sub(now); o.lookAgain <= 0 {
@@ -94,10 +111,13 @@ func (o *observation) observeRunning(tasks map[string]*tektonv1.TaskRun, now tim
 		}
 		return
 	}
-	o.stuck = stuckMessage(tasks)
-	if o.stage == v1alpha1.StageImporting {
-		// The next stage, which begins a moment later, tells of the image: one write, not two.
+	o.stuck = stuckMessage(o.flow, tasks)
+	// A task's results are told with the next stage, which begins a moment later: one write, not two.
+	if o.stage != v1alpha1.StageValidating {
 		o.image = ""
+	}
+	if o.stage == o.flow.first() {
+		o.source, o.commit = "", ""
 	}
 }
 
@@ -126,11 +146,28 @@ func (o *observation) addChecksOfTheDead(task *tektonv1.TaskRun, policy validate
 	}
 }
 
-func (o *observation) readInspection(task *tektonv1.TaskRun) {
+func (o *observation) readSource(run *tektonv1.PipelineRun, tasks taskRuns) {
+	o.sourceName = paramOf(run, paramBaseImage)
+	task := tasks[o.flow.source]
 	if task == nil {
 		return
 	}
-	o.image, _ = resultOf(task, "image")
+	o.source, _ = resultOf(task, resultImage)
+	if commit, _ := resultOf(task, resultCommit); commitPattern.MatchString(commit) {
+		o.commit = commit
+	}
+}
+
+// commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
+var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// readImage reads the image that the run makes. Where steps that are not trusted come before the one that pushes, it is
+// that step's success which makes it the push's word.
+func (o *observation) readImage(task *tektonv1.TaskRun) {
+	if task == nil || !o.flow.imports() && !task.IsSuccessful() {
+		return
+	}
+	o.image, _ = resultOf(task, resultImage)
 }
 
 func (o *observation) readValidation(task *tektonv1.TaskRun) {
@@ -154,14 +191,7 @@ func (o *observation) readValidation(task *tektonv1.TaskRun) {
 	}
 }
 
-func stageOf(tasks map[string]*tektonv1.TaskRun) v1alpha1.CustomNBImageStage {
-	if tasks[taskValidate] != nil {
-		return v1alpha1.StageValidating
-	}
-	return v1alpha1.StageImporting
-}
-
-func allDone(tasks map[string]*tektonv1.TaskRun) bool {
+func allDone(tasks taskRuns) bool {
 	for _, task := range tasks {
 		if !task.IsDone() {
 			return false
@@ -172,7 +202,7 @@ func allDone(tasks map[string]*tektonv1.TaskRun) bool {
 
 // lag is how long an ended run's TaskRuns that the cache has not shown are waited for. One that somebody has deleted
 // never comes.
-func lag(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, now time.Time) time.Duration {
+func lag(run *tektonv1.PipelineRun, tasks taskRuns, now time.Time) time.Duration {
 	const longest = 10 * time.Second
 	for _, child := range run.Status.ChildReferences {
 		if child.Kind == "TaskRun" && tasks[child.PipelineTaskName] == nil && run.Status.CompletionTime != nil {
@@ -183,8 +213,8 @@ func lag(run *tektonv1.PipelineRun, tasks map[string]*tektonv1.TaskRun, now time
 }
 
 // stuckMessage names what keeps a pod from starting, which Tekton tells in the TaskRun's condition and waits out.
-func stuckMessage(tasks map[string]*tektonv1.TaskRun) string {
-	for _, name := range []string{taskInspect, taskValidate} {
+func stuckMessage(f flow, tasks taskRuns) string {
+	for _, name := range f.tasks() {
 		task := tasks[name]
 		if task == nil || task.IsDone() {
 			continue
@@ -236,18 +266,36 @@ func resultOf(task *tektonv1.TaskRun, name string) (string, bool) {
 	}
 	value, found := "", false
 	for _, step := range task.Status.Steps {
-		if step.Terminated == nil {
-			continue
-		}
-		var results []struct{ Key, Value string }
-		if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
-			continue
-		}
-		for _, result := range results {
-			if result.Key == name {
-				value, found = result.Value, true
-			}
+		if v, ok := resultOfStep(step, name); ok {
+			value, found = v, true
 		}
 	}
 	return value, found
+}
+
+// resultOfStep finds a result in a step's last words.
+func resultOfStep(step tektonv1.StepState, name string) (string, bool) {
+	if step.Terminated == nil {
+		return "", false
+	}
+	var results []struct{ Key, Value string }
+	if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
+		return "", false
+	}
+	value, found := "", false
+	for _, result := range results {
+		if result.Key == name {
+			value, found = result.Value, true
+		}
+	}
+	return value, found
+}
+
+func paramOf(run *tektonv1.PipelineRun, name string) string {
+	for _, p := range run.Spec.Params {
+		if p.Name == name {
+			return p.Value.StringVal
+		}
+	}
+	return ""
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -75,18 +74,27 @@ func (r *Reconciler) lookUpRun(ctx context.Context, s *scope) (*observation, err
 	if !metav1.IsControlledBy(run, s.obj) {
 		return nil, nameTaken(run.Name)
 	}
+	tasks, err := r.tasksOf(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	return observe(run, tasks, policyOf(&s.config), r.clock.Now()), nil
+}
+
+// tasksOf are the TaskRuns of a run by their names in the pipeline.
+func (r *Reconciler) tasksOf(ctx context.Context, run *tektonv1.PipelineRun) (taskRuns, error) {
 	list := &tektonv1.TaskRunList{}
 	if err := r.client.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingFields{indexTaskRunsByRun: run.Name}); err != nil {
 		return nil, fmt.Errorf("cannot list the TaskRuns of PipelineRun %q: %w", run.Name, err)
 	}
-	tasks := map[string]*tektonv1.TaskRun{}
+	tasks := taskRuns{}
 	for i := range list.Items {
 		// A label is anybody's to write: what counts as the run's is what Tekton made for it.
 		if task := &list.Items[i]; metav1.IsControlledBy(task, run) {
 			tasks[task.Labels[labelPipelineTask]] = task
 		}
 	}
-	return observe(run, tasks, policyOf(&s.config), r.clock.Now()), nil
+	return tasks, nil
 }
 
 // untilRetry is how long it still takes until the next attempt is due.
@@ -95,7 +103,8 @@ func (r *Reconciler) untilRetry(s *scope) time.Duration {
 }
 
 // removeOvertaken ends the builds that an edit has overtaken. Their runs are deleted, not cancelled: who goes back to
-// what was asked for before gets a build, not the end of the one that was broken off.
+// what was asked for before gets a build, not the end of the one that was broken off. A run that looked at the source
+// goes in the next pass: what it has led to is in the status by then.
 func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	if !r.cluster.HasTekton() {
 		return nil
@@ -106,20 +115,16 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	}
 	for i := range runs {
 		run := &runs[i]
-		if run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone() {
+		current := run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone()
+		if looks(run) {
+			current = run.Name == s.lookRun
+		}
+		if current {
 			continue
 		}
 		if err := r.remove(ctx, run); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkType refuses what this version cannot build. The build that such an edit has overtaken is ended by now.
-func (r *Reconciler) checkType(_ context.Context, s *scope) error {
-	if t := s.obj.Spec.BuildType.Canonical(); t != v1alpha1.BuildTypeImageImport {
-		return outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("This version builds %s only: change spec.buildType, which is %s", v1alpha1.BuildTypeImageImport, t)) //nolint:staticcheck // a condition's message
 	}
 	return nil
 }
@@ -138,7 +143,7 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 	if !r.cluster.HasTekton() {
 		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: ask an admin to install it; the build starts by itself then", 0)
 	}
-	ready, err := r.installed(ctx, s.obj.Namespace, pipelineImport)
+	ready, err := r.installed(ctx, s.obj.Namespace, flowOf(s.obj).pipeline)
 	if err != nil {
 		return err
 	}
@@ -151,9 +156,9 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 
 // waitForPipelines says what keeps the namespace from having the pipelines.
 func (r *Reconciler) waitForPipelines(s *scope) error {
-	namespace := s.obj.Namespace
+	namespace, pipeline := s.obj.Namespace, flowOf(s.obj).pipeline
 	if s.config.ManagementState == v1alpha1.StateUnmanaged {
-		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipelineImport, v1alpha1.CNBiConfigName), 0)
+		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipeline, v1alpha1.CNBiConfigName), 0)
 	}
 	if s.config.Namespaces.Excludes(namespace) {
 		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
@@ -167,41 +172,23 @@ func (r *Reconciler) waitForPipelines(s *scope) error {
 	if !s.configured {
 		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
 	}
-	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipelineImport, namespace, v1alpha1.CNBiConfigName), 0)
-}
-
-// checkSecret waits for the named pull secret. Secrets are not cached, so it is asked for now and then, the less often
-// the longer it takes.
-func (r *Reconciler) checkSecret(ctx context.Context, s *scope) error {
-	name := secretName(s.obj.Spec.ImagePullSecret)
-	if s.settled || s.seen != nil || name == "" {
-		return nil
-	}
-	secret := metadataOf(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: name}, secret)
-	if apierrors.IsNotFound(err) {
-		const soonest, latest = 2 * time.Second, 30 * time.Second
-		waited := r.clock.Since(s.obj.CreationTimestamp.Time)
-		return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which spec.imagePullSecret names, does not exist in namespace %q: create it, and the build starts by itself", name, s.obj.Namespace), min(max(waited/4, soonest), latest))
-	}
-	if err != nil {
-		return fmt.Errorf("cannot look for Secret %q: %w", name, err)
-	}
-	return nil
+	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipeline, namespace, v1alpha1.CNBiConfigName), 0)
 }
 
 func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {
 	if s.settled || s.seen != nil {
 		return nil
 	}
-	run := newPipelineRun(s.obj, &s.config, s.build, s.openShift)
+	run := r.newBuildRun(s)
 	if err := r.client.Create(ctx, run, fieldOwner); err != nil {
+		r.notStarted(run)
 		if apierrors.IsAlreadyExists(err) {
 			return r.awaitRun(ctx, s, run)
 		}
 		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
 	}
-	s.seen = &observation{runName: run.Name, stage: v1alpha1.StageImporting, started: run.CreationTimestamp.Time}
+	flow := flowOf(s.obj)
+	s.seen = &observation{runName: run.Name, flow: flow, stage: flow.first(), sourceName: s.order.base, started: run.CreationTimestamp.Time}
 	return nil
 }
 
@@ -217,7 +204,7 @@ func (r *Reconciler) awaitRun(ctx context.Context, s *scope, run *tektonv1.Pipel
 		return nameTaken(run.Name)
 	}
 	s.quiet = true
-	return outcome.Wait(v1alpha1.ReasonImporting, "Waiting for the cache to catch up", staleAfter)
+	return outcome.Wait(string(flowOf(s.obj).first()), "Waiting for the cache to catch up", staleAfter)
 }
 
 // nameTaken waits for a run that is not the object's to go. No watch tells of its end.

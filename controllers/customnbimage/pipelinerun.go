@@ -1,6 +1,7 @@
 package customnbimage
 
 import (
+	"cmp"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -23,76 +24,172 @@ const (
 )
 
 const (
-	pipelineImport        = "cnbi-import"
+	paramBaseImage        = "baseImage"
 	paramPullSecret       = "pullSecret"
 	defaultServiceAccount = "meteor-pipeline"
-	// validateServiceAccount may do nothing: what its pods see, the user's image sees.
-	validateServiceAccount = "meteor-validate"
-	defaultTimeout         = time.Hour
-	defaultStartupTimeout  = 2 * time.Minute
-	defaultMinimumPython   = "3.8"
+	// untrustedServiceAccount may do nothing: what its pods see, the user's image and packages see.
+	untrustedServiceAccount = "meteor-validate"
+	defaultTimeout          = time.Hour
+	lookTimeout             = 10 * time.Minute
+	defaultStartupTimeout   = 2 * time.Minute
+	defaultMinimumPython    = "3.8"
 )
 
-// newPipelineRun builds the run of one attempt.
-func newPipelineRun(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec, b build, openShift bool) *tektonv1.PipelineRun {
-	return &tektonv1.PipelineRun{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:        b.runName(obj),
-			Namespace:   obj.Namespace,
-			Annotations: odhAnnotations(obj),
-			Labels: map[string]string{
-				v1alpha1.LabelPartOf:        v1alpha1.PartOfValue,
-				v1alpha1.LabelManagedBy:     v1alpha1.ManagedByValue,
-				v1alpha1.LabelCustomNBImage: obj.Name,
-				v1alpha1.LabelBuild:         b.id,
-			},
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: v1alpha1.GroupVersion.String(),
-				Kind:       "CustomNBImage",
-				Name:       obj.Name,
-				UID:        obj.UID,
-				Controller: ptr.To(true),
-			}},
+// newBuildRun builds the run of one attempt.
+func (r *Reconciler) newBuildRun(s *scope) *tektonv1.PipelineRun {
+	f := flowOf(s.obj)
+	run := newRunOf(s.obj, s.build.runName(s.obj))
+	run.Labels[v1alpha1.LabelBuild] = s.build.id
+	run.Annotations = odhAnnotations(s.obj)
+	run.Spec = tektonv1.PipelineRunSpec{
+		PipelineRef: &tektonv1.PipelineRef{Name: f.pipeline},
+		Params:      r.params(s),
+		Timeouts:    &tektonv1.TimeoutFields{Pipeline: &metav1.Duration{Duration: timeoutOf(s.obj, &s.config)}},
+		TaskRunTemplate: tektonv1.PipelineTaskRunTemplate{
+			ServiceAccountName: orDefault(s.config.Build.ServiceAccount, defaultServiceAccount),
+			PodTemplate:        podTemplate(s),
 		},
-		Spec: tektonv1.PipelineRunSpec{
-			PipelineRef: &tektonv1.PipelineRef{Name: pipelineImport},
-			Params:      importParams(obj, config),
-			Timeouts:    &tektonv1.TimeoutFields{Pipeline: &metav1.Duration{Duration: timeoutOf(obj, config)}},
-			TaskRunTemplate: tektonv1.PipelineTaskRunTemplate{
-				ServiceAccountName: orDefault(config.Build.ServiceAccount, defaultServiceAccount),
-				PodTemplate:        podTemplate(obj, config, openShift),
-			},
-			TaskRunSpecs: taskRunSpecs(obj, config),
+		TaskRunSpecs: taskRunSpecs(s, f),
+	}
+	return run
+}
+
+// newLookRun builds a run of the build's first task alone, which tells what the build would be made from.
+func (r *Reconciler) newLookRun(s *scope) *tektonv1.PipelineRun {
+	f := flowOf(s.obj)
+	task := tektonv1.PipelineTask{Name: f.source, TaskRef: &tektonv1.TaskRef{Kind: tektonv1.NamespacedTaskKind, Name: taskNames[f.source]}}
+	given := r.params(s)
+	for _, p := range given {
+		if name, ok := taskParams[f.source][p.Name]; ok {
+			task.Params = append(task.Params, tektonv1.Param{Name: name, Value: p.Value})
+		}
+	}
+	run := newRunOf(s.obj, s.lookRun)
+	run.Labels[v1alpha1.LabelLook] = "true"
+	run.Spec = tektonv1.PipelineRunSpec{
+		PipelineSpec: &tektonv1.PipelineSpec{Tasks: []tektonv1.PipelineTask{task}},
+		Timeouts:     &tektonv1.TimeoutFields{Pipeline: &metav1.Duration{Duration: lookTimeout}},
+		TaskRunTemplate: tektonv1.PipelineTaskRunTemplate{
+			ServiceAccountName: orDefault(s.config.Build.ServiceAccount, defaultServiceAccount),
+			PodTemplate:        podTemplate(s),
 		},
+	}
+	return run
+}
+
+// taskNames are the Tasks behind the first tasks of pipelines, and taskParams their params by the pipelines'.
+var (
+	taskNames  = map[string]string{taskInspect: "meteor-inspect-image", taskFetch: "meteor-fetch-repository"}
+	taskParams = map[string]map[string]string{
+		taskInspect: withProxy(map[string]string{paramBaseImage: "image", paramPullSecret: paramPullSecret, "insecure": "insecure"}),
+		taskFetch: withProxy(map[string]string{
+			paramBaseImage: paramBaseImage, "defaultImage": "defaultImage", "containerfiles": "containerfiles", paramPullSecret: paramPullSecret,
+			"insecure": "insecure", "url": "url", "ref": "ref", "gitSecret": "gitSecret",
+		}),
+	}
+)
+
+func withProxy(params map[string]string) map[string]string {
+	for _, name := range []string{"httpProxy", "httpsProxy", "noProxy"} {
+		params[name] = name
+	}
+	return params
+}
+
+// newRunOf is an empty run that belongs to the object.
+func newRunOf(obj *v1alpha1.CustomNBImage, name string) *tektonv1.PipelineRun {
+	return &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{
+		Name:      name,
+		Namespace: obj.Namespace,
+		Labels: map[string]string{
+			v1alpha1.LabelPartOf:        v1alpha1.PartOfValue,
+			v1alpha1.LabelManagedBy:     v1alpha1.ManagedByValue,
+			v1alpha1.LabelCustomNBImage: obj.Name,
+		},
+		OwnerReferences: []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(),
+			Kind:       "CustomNBImage",
+			Name:       obj.Name,
+			UID:        obj.UID,
+			Controller: ptr.To(true),
+		}},
+	}}
+}
+
+// paramList gathers params. What is empty is left out, so that the pipeline's own default stands: a volume, for one,
+// takes no empty name of a Secret.
+type paramList tektonv1.Params
+
+func (l *paramList) add(name, value string) {
+	if value != "" {
+		*l = append(*l, tektonv1.Param{Name: name, Value: *tektonv1.NewStructuredValues(value)})
 	}
 }
 
-func importParams(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) tektonv1.Params {
-	image := string(obj.Spec.FromImage)
+func (l *paramList) addList(name string, values []string) {
+	if len(values) > 0 {
+		*l = append(*l, tektonv1.Param{Name: name, Value: tektonv1.ParamValue{Type: tektonv1.ParamTypeArray, ArrayVal: values}})
+	}
+}
+
+func (r *Reconciler) params(s *scope) tektonv1.Params {
+	l, spec, config := &paramList{}, &s.obj.Spec, &s.config
+	l.add("name", paramText(s.obj.DisplayName()))
+	l.add("creator", paramText(s.obj.Creator()))
+	l.add("description", paramText(s.obj.Description()))
+	l.add(paramBaseImage, s.order.base)
+	l.add("insecure", strconv.FormatBool(insecure(config, cmp.Or(s.order.base, s.order.fallback))))
+	l.add(paramPullSecret, secretName(spec.ImagePullSecret))
+	r.addProxy(l, config)
 	policy := policyOf(config)
-	values := []struct{ name, value string }{
-		{"name", paramText(obj.DisplayName())},
-		{"creator", paramText(obj.Creator())},
-		{"description", paramText(obj.Description())},
-		{"baseImage", image},
-		{"insecure", strconv.FormatBool(insecure(config, image))},
-		{"nbPrefix", "/notebook/" + obj.Namespace + "/" + obj.Name},
-		{"minimumPython", policy.MinimumPython},
-		{"startupTimeout", startupTimeout(config).String()},
-		{"warnings", strings.Join(config.Validation.Warnings(), ",")},
+	l.add("nbPrefix", "/notebook/"+s.obj.Namespace+"/"+s.obj.Name)
+	l.add("minimumPython", policy.MinimumPython)
+	l.add("startupTimeout", startupTimeout(config).String())
+	l.add("warnings", strings.Join(config.Validation.Warnings(), ","))
+	if flowOf(s.obj).imports() {
+		return tektonv1.Params(*l)
 	}
-	if secret := secretName(obj.Spec.ImagePullSecret); secret != "" {
-		// Without one the pipeline's own default stands: a name that no Secret has. A volume takes no empty name.
-		values = append(values, struct{ name, value string }{paramPullSecret, secret})
-	}
-	params := make(tektonv1.Params, 0, len(values))
-	for _, v := range values {
-		if v.value == "" {
-			continue // the pipeline's own default
+	addTarget(l, s)
+	l.add("indexUrl", config.PackageIndex.URL)
+	l.addList("extraIndexUrls", config.PackageIndex.ExtraURLs)
+	l.addList("trustedHosts", config.PackageIndex.TrustedHosts)
+	l.add("indexCredentials", s.order.indexSecret)
+	if spec.BuildType == v1alpha1.BuildTypePackageList {
+		l.addList("packages", spec.PackageVersions)
+		if e := spec.RuntimeEnvironment; e != nil {
+			l.add("osName", e.OSName)
+			l.add("osVersion", e.OSVersion)
+			l.add("pythonVersion", e.PythonVersion)
 		}
-		params = append(params, tektonv1.Param{Name: v.name, Value: *tektonv1.NewStructuredValues(v.value)})
+		return tektonv1.Params(*l)
 	}
-	return params
+	l.add("url", spec.RepositoryAddress())
+	l.add("ref", string(spec.GitRef))
+	l.add("gitSecret", secretName(spec.GitSecret))
+	l.add("defaultImage", s.order.fallback)
+	l.add("containerfiles", strconv.FormatBool(s.order.containerfiles))
+	return tektonv1.Params(*l)
+}
+
+func addTarget(l *paramList, s *scope) {
+	l.add("targetImage", s.order.target)
+	l.add("targetInsecure", strconv.FormatBool(insecure(&s.config, s.order.target)))
+	l.add("pushSecret", s.order.pushSecret)
+	l.add("pushToken", strconv.FormatBool(s.order.token))
+}
+
+// addProxy names the proxy. A pod's own address is never behind one.
+func (r *Reconciler) addProxy(l *paramList, config *v1alpha1.CNBiConfigSpec) {
+	proxy := r.proxy
+	if config.Network.Proxy != nil {
+		proxy = *config.Network.Proxy
+	}
+	if proxy.HTTPProxy == "" && proxy.HTTPSProxy == "" {
+		return
+	}
+	l.add("httpProxy", proxy.HTTPProxy)
+	l.add("httpsProxy", proxy.HTTPSProxy)
+	l.add("noProxy", strings.TrimPrefix(proxy.NoProxy+",127.0.0.1,localhost", ","))
 }
 
 // paramText keeps Tekton from taking a person's text for one of its own expressions, with which it would refuse the run.
@@ -101,13 +198,14 @@ func paramText(s string) string { return strings.ReplaceAll(s, "$(", "$ (") }
 
 // podTemplate is that of the build's pods: no token of the service account, no user but a random one of group 0, as on
 // OpenShift. There the platform chooses the user, and refuses any that is named here.
-func podTemplate(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec, openShift bool) *pod.PodTemplate {
+func podTemplate(s *scope) *pod.PodTemplate {
+	config := &s.config
 	security := &corev1.PodSecurityContext{
 		RunAsNonRoot:   ptr.To(true),
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
-	if !openShift {
-		security.RunAsUser = ptr.To(randomUser(obj))
+	if !s.openShift {
+		security.RunAsUser = ptr.To(randomUser(s.obj))
 		security.RunAsGroup = ptr.To[int64](0)
 	}
 	template := &pod.PodTemplate{
@@ -118,8 +216,11 @@ func podTemplate(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec, o
 		Tolerations:                  config.Build.Tolerations,
 		Affinity:                     config.Build.Affinity,
 	}
-	if name := secretName(obj.Spec.ImagePullSecret); name != "" {
-		template.ImagePullSecrets = []corev1.LocalObjectReference{{Name: name}}
+	// The kubelet alone reads them: to pull the base image, and the built one to validate it.
+	for _, name := range []string{secretName(s.obj.Spec.ImagePullSecret), s.order.pushSecret} {
+		if name != "" {
+			template.ImagePullSecrets = append(template.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+		}
 	}
 	return template
 }
@@ -132,21 +233,52 @@ func randomUser(obj *v1alpha1.CustomNBImage) int64 {
 	return first + int64(h.Sum32()%count)
 }
 
-// taskRunSpecs keeps the pod that runs the user's image from the account that may push, unless the admin has named one
-// for everything, and bounds the notebook as the user's own pods would be.
-func taskRunSpecs(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) []tektonv1.PipelineTaskRunSpec {
-	spec := tektonv1.PipelineTaskRunSpec{
-		PipelineTaskName:   taskValidate,
-		ServiceAccountName: orDefault(config.Build.ServiceAccount, validateServiceAccount),
-	}
-	resources := obj.Spec.Resources
+// taskRunSpecs keeps the pods that run what users bring from the account that may push, since Tekton mounts an account's
+// registry credentials into every step, unless the admin has named one account for everything. It bounds these steps and the notebook as the user's own pods would be.
+func taskRunSpecs(s *scope, f flow) []tektonv1.PipelineTaskRunSpec {
+	resources := s.obj.Spec.Resources
 	if resources == nil {
-		resources = config.Build.Resources
+		resources = s.config.Build.Resources
 	}
-	if resources != nil {
-		spec.SidecarSpecs = []tektonv1.TaskRunSidecarSpec{{Name: sidecarNotebook, ComputeResources: *resources}}
+	untrusted := orDefault(s.config.Build.ServiceAccount, untrustedServiceAccount)
+	var specs []tektonv1.PipelineTaskRunSpec
+	for _, name := range f.validates {
+		spec := tektonv1.PipelineTaskRunSpec{PipelineTaskName: name, ServiceAccountName: untrusted}
+		if resources != nil {
+			spec.SidecarSpecs = []tektonv1.TaskRunSidecarSpec{{Name: sidecarNotebook, ComputeResources: *resources}}
+		}
+		specs = append(specs, spec)
 	}
-	return []tektonv1.PipelineTaskRunSpec{spec}
+	if f.imports() {
+		return specs
+	}
+	for _, name := range f.makes {
+		spec := tektonv1.PipelineTaskRunSpec{PipelineTaskName: name, ServiceAccountName: untrusted}
+		if name == taskBuildContainerfile {
+			spec.PodTemplate = containerfilePodTemplate(s)
+		}
+		if resources != nil {
+			for _, step := range untrustedSteps[name] {
+				spec.StepSpecs = append(spec.StepSpecs, tektonv1.TaskRunStepSpec{Name: step, ComputeResources: *resources})
+			}
+		}
+		specs = append(specs, spec)
+	}
+	return specs
+}
+
+// containerfilePodTemplate leaves the user and the system calls of a Containerfile's pod to its steps: buildah is root in
+// a container of its own making, which the default seccomp profile would not let it make.
+func containerfilePodTemplate(s *scope) *pod.PodTemplate {
+	template := podTemplate(s)
+	template.SecurityContext.RunAsNonRoot, template.SecurityContext.SeccompProfile = nil, nil
+	return template
+}
+
+// untrustedSteps are the steps that run what users bring, by task.
+var untrustedSteps = map[string][]string{
+	taskBuild:              {stepResolve, stepInstall},
+	taskBuildContainerfile: {stepBuild},
 }
 
 func timeoutOf(obj *v1alpha1.CustomNBImage, config *v1alpha1.CNBiConfigSpec) time.Duration {

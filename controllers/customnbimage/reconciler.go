@@ -46,6 +46,11 @@ type Reconciler struct {
 	// installed tells whether a namespace has a pipeline as it should be.
 	installed func(ctx context.Context, namespace, pipeline string) (bool, error)
 	metrics   *metrics.Recorder
+	turns     *turns
+	// proxy is what builds use where the CNBiConfig names none.
+	proxy v1alpha1.ProxySpec
+	// buildah is true where the operator has an image for Containerfiles.
+	buildah bool
 }
 
 // scope is one pass over one object: the object, and every fact gathered on the way.
@@ -59,6 +64,7 @@ type scope struct {
 	openShift bool
 
 	build build
+	order order
 	// settled is true when the status already tells the end of the build that the object asks for.
 	settled bool
 	// seen is nil while the build has no run.
@@ -75,6 +81,10 @@ type scope struct {
 	unpublished error
 	// nextPrune is how long it takes until the next run is too old to be kept, zero when none will be.
 	nextPrune time.Duration
+	// nextLook is how long it takes until the source is looked at again, or the image built again; zero when it never is.
+	nextLook time.Duration
+	// lookRun is the name of the run that looks at the source.
+	lookRun string
 	// err is what the last phase ended with.
 	err error
 }
@@ -100,7 +110,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
-		r.readConfig, r.identifyBuild, r.observeRun, r.removeOvertaken, r.checkType, r.checkCluster, r.checkSecret, r.ensureRun,
+		r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
+		r.checkCluster, r.placeOrder, r.checkSecrets, r.takeTurn, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)
 	err := r.statuses.Apply(ctx, s.before, s.obj)
@@ -108,10 +119,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.notify(s)
 	}
 	result, err := outcome.Result(errors.Join(s.err, err))
-	if err == nil && result.RequeueAfter == 0 {
-		result.RequeueAfter = s.nextPrune
+	if err == nil {
+		result.RequeueAfter = earliest(result.RequeueAfter, s.nextPrune, s.nextLook)
 	}
 	return result, err
+}
+
+// earliest is the shortest of some times to wait, of which zero means for ever.
+func earliest(waits ...time.Duration) time.Duration {
+	var first time.Duration
+	for _, d := range waits {
+		if d > 0 && (first == 0 || d < first) {
+			first = d
+		}
+	}
+	return first
 }
 
 func runPhases(ctx context.Context, s *scope, phases ...phase) error {

@@ -31,6 +31,9 @@ func (r *Reconciler) runsOf(ctx context.Context, obj *v1alpha1.CustomNBImage) ([
 	return list.Items, nil
 }
 
+// looks tells whether a run only looks at a source.
+func looks(run *tektonv1.PipelineRun) bool { return run.Labels[v1alpha1.LabelLook] != "" }
+
 // cancel has Tekton end a run now.
 func (r *Reconciler) cancel(ctx context.Context, run *tektonv1.PipelineRun) error {
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"status":"`+tektonv1.PipelineRunSpecStatusCancelled+`"}}`))
@@ -82,6 +85,9 @@ func outdatedRuns(runs []tektonv1.PipelineRun, current, build string, keep *v1al
 	var next time.Duration
 	kept := map[bool]int32{}
 	for _, run := range runs {
+		if looks(&run) {
+			continue
+		}
 		if run.Name == current || !run.IsDone() {
 			if run.Name == current {
 				kept[succeeded(&run)]++

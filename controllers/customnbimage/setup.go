@@ -37,6 +37,10 @@ import (
 const (
 	indexTaskRunsByRun = "meteor.zone/taskruns-by-run"
 	indexRunsByOwner   = "meteor.zone/runs-by-owner"
+	indexRunning       = "meteor.zone/running"
+	indexQueued        = "meteor.zone/queued"
+	// indexedTrue is what the last two find objects by.
+	indexedTrue = "true"
 )
 
 // workers is how many objects are reconciled at once. A pass waits for nothing but the API server.
@@ -54,6 +58,10 @@ type Options struct {
 	WatchNamespaces []string
 	// Installed tells whether a namespace has a pipeline at the manager's own revision. It reads caches only.
 	Installed func(ctx context.Context, namespace, pipeline string) (bool, error)
+	// Proxy is what builds use where the CNBiConfig names none.
+	Proxy v1alpha1.ProxySpec
+	// Buildah tells whether there is an image for Containerfiles where the CNBiConfig names none.
+	Buildah bool
 }
 
 // Setup adds the controller to the manager.
@@ -75,6 +83,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		cluster:   cluster{o.Tracker},
 		installed: o.Installed,
 		metrics:   o.Metrics,
+		turns:     &turns{started: map[types.NamespacedName]struct{}{}},
+		proxy:     o.Proxy,
+		buildah:   o.Buildah,
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.CustomNBImage{}, indexQueued, queued); err != nil {
+		return fmt.Errorf("cannot index the CustomNBImages that wait: %w", err)
 	}
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("customnbimage").
@@ -94,27 +108,48 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 // watchOthers adds the watches on kinds that may be absent, and the indexes of their caches.
 func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, streams cache.Cache, c controller.Controller, tracker *capabilities.Tracker) error {
 	owner := handler.EnqueueRequestForOwner(mgr.GetScheme(), mgr.GetRESTMapper(), &v1alpha1.CustomNBImage{}, handler.OnlyControllerOwner())
+	type indexes map[string]client.IndexerFunc
 	for _, w := range []struct {
-		cache   cache.Cache
-		kind    schema.GroupVersionKind
-		object  client.Object
-		handler handler.EventHandler
-		index   string
-		key     client.IndexerFunc
+		cache    cache.Cache
+		kind     schema.GroupVersionKind
+		object   client.Object
+		handlers []handler.EventHandler
+		indexes  indexes
 	}{
-		{cache: mgr.GetCache(), kind: capabilities.PipelineRun, object: &tektonv1.PipelineRun{}, handler: owner, index: indexRunsByOwner, key: runOwner},
-		{cache: mgr.GetCache(), kind: capabilities.TaskRun, object: &tektonv1.TaskRun{}, handler: handler.EnqueueRequestsFromMapFunc(objectOfLabel), index: indexTaskRunsByRun, key: runOfTaskRun},
-		{cache: mgr.GetCache(), kind: capabilities.Pipeline, object: metadataOf(capabilities.Pipeline), handler: handler.EnqueueRequestsFromMapFunc(r.objectsBeside)},
-		{cache: streams, kind: capabilities.ImageStream, object: metadataOf(capabilities.ImageStream), handler: handler.EnqueueRequestsFromMapFunc(sameName)},
+		{
+			cache: mgr.GetCache(), kind: capabilities.PipelineRun, object: &tektonv1.PipelineRun{},
+			handlers: []handler.EventHandler{owner, handler.EnqueueRequestsFromMapFunc(r.objectsWaitingBeside)},
+			indexes:  indexes{indexRunsByOwner: runOwner, indexRunning: running},
+		},
+		{
+			cache: mgr.GetCache(), kind: capabilities.TaskRun, object: &tektonv1.TaskRun{},
+			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(objectOfLabel)},
+			indexes:  indexes{indexTaskRunsByRun: runOfTaskRun},
+		},
+		{
+			cache: mgr.GetCache(), kind: capabilities.Pipeline, object: metadataOf(capabilities.Pipeline),
+			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(r.objectsBeside)},
+		},
+		{
+			cache: streams, kind: capabilities.ImageStream, object: metadataOf(capabilities.ImageStream),
+			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(sameName)},
+		},
 	} {
-		if w.index != "" {
-			addIndex := func(ctx context.Context) error { return w.cache.IndexField(ctx, w.object, w.index, w.key) }
-			if err := tracker.When(ctx, w.kind, addIndex, func(context.Context) {}); err != nil {
-				return fmt.Errorf("cannot index %s: %w", w.kind.Kind, err)
+		addIndexes := func(ctx context.Context) error {
+			for name, key := range w.indexes {
+				if err := w.cache.IndexField(ctx, w.object, name, key); err != nil {
+					return err
+				}
 			}
+			return nil
 		}
-		if err := tracker.Watch(ctx, c, w.cache, w.kind, w.object, w.handler); err != nil {
-			return fmt.Errorf("cannot watch %s: %w", w.kind.Kind, err)
+		if err := tracker.When(ctx, w.kind, addIndexes, func(context.Context) {}); err != nil {
+			return fmt.Errorf("cannot index %s: %w", w.kind.Kind, err)
+		}
+		for _, h := range w.handlers {
+			if err := tracker.Watch(ctx, c, w.cache, w.kind, w.object, h); err != nil {
+				return fmt.Errorf("cannot watch %s: %w", w.kind.Kind, err)
+			}
 		}
 	}
 	return nil

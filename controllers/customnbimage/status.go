@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	imagev1 "github.com/openshift/api/image/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -40,7 +41,7 @@ func setResult(s *scope) {
 	st.LastRebuild = rebuildAsked(s.obj)
 	record := recordOf(s)
 	st.Stage, st.Validation = "", nil
-	pipeline := v1alpha1.PipelineStatus{Name: pipelineImport, PipelineRunName: seen.runName}
+	pipeline := v1alpha1.PipelineStatus{Name: seen.flow.pipeline, PipelineRunName: seen.runName}
 	switch {
 	case !seen.finished:
 		st.Stage = seen.stage
@@ -60,8 +61,7 @@ func setResult(s *scope) {
 		pipeline.Ready = string(metav1.ConditionFalse)
 	}
 	if record.Result != "" {
-		completed := metav1.NewTime(seen.completed)
-		record.CompletionTime = &completed
+		closeRecord(record, metav1.NewTime(seen.completed))
 	}
 	st.Pipelines = []v1alpha1.PipelineStatus{pipeline}
 }
@@ -72,29 +72,58 @@ func recordOf(s *scope) *v1alpha1.BuildRecord {
 	if len(st.Builds) == 0 || st.Builds[0].ID != s.build.id {
 		started := metav1.NewTime(s.seen.started)
 		closeOvertaken(st.Builds, started)
+		if s.build.cause == v1alpha1.CauseRefresh {
+			st.LastRefreshTime = &started
+		}
 		first := v1alpha1.BuildRecord{ID: s.build.id, Cause: s.build.cause, StartTime: &started}
 		st.Builds = append([]v1alpha1.BuildRecord{first}, st.Builds...)
 		st.Builds = st.Builds[:min(len(st.Builds), maxBuilds)]
 	}
-	st.Builds[0].PipelineRunName = s.seen.runName
-	return &st.Builds[0]
+	record := &st.Builds[0]
+	record.PipelineRunName = s.seen.runName
+	if s.seen.source != "" || s.seen.commit != "" {
+		record.SourceImage, record.GitCommit = sourceImage(s.seen), s.seen.commit
+	}
+	return record
+}
+
+// closeRecord notes the end of a build.
+func closeRecord(record *v1alpha1.BuildRecord, at metav1.Time) {
+	record.CompletionTime = &at
+	if record.StartTime != nil {
+		record.Duration = &metav1.Duration{Duration: max(0, at.Sub(record.StartTime.Time)).Truncate(time.Second)}
+	}
+}
+
+// sourceImage is what was imported or built on, by the name that it was asked for by and its digest.
+func sourceImage(seen *observation) string {
+	name, _, _ := strings.Cut(seen.sourceName, "@")
+	if name == "" || seen.source == "" {
+		return seen.source
+	}
+	if image := name + "@" + digestOf(seen.source); len(image) <= maxReference {
+		return image
+	}
+	return seen.source
+}
+
+// digestOf is the digest of a reference that has one.
+func digestOf(reference string) string {
+	_, digest, _ := strings.Cut(reference, "@")
+	return digest
 }
 
 // closeOvertaken ends the record of a build that another has overtaken.
 func closeOvertaken(builds []v1alpha1.BuildRecord, at metav1.Time) {
 	if len(builds) > 0 && builds[0].Result == "" {
-		builds[0].Result, builds[0].Reason, builds[0].CompletionTime = v1alpha1.BuildCancelled, v1alpha1.ReasonBuildCancelled, &at
+		builds[0].Result, builds[0].Reason = v1alpha1.BuildCancelled, v1alpha1.ReasonBuildCancelled
+		closeRecord(&builds[0], at)
 	}
 }
 
 func setImage(s *scope) {
 	st, seen := &s.obj.Status, s.seen
-	_, digest, _ := strings.Cut(seen.image, "@")
-	source, _, _ := strings.Cut(string(s.obj.Spec.FromImage), "@")
-	st.Image, st.SourceImage = seen.image, source+"@"+digest
-	if len(st.SourceImage) > maxReference {
-		st.SourceImage = seen.image
-	}
+	st.Image, st.SourceImage, st.GitCommit = seen.image, sourceImage(seen), seen.commit
 	st.Validation = validationOf(seen.checks)
 	st.Software, st.Packages, st.PackagesTotal = nil, nil, 0
 	if seen.look == nil {
@@ -142,11 +171,22 @@ func streamFactsOf(s *scope) streamFacts {
 		facts.referencePolicy = imagev1.LocalTagReferencePolicy
 	}
 	if st.Image != "" {
-		source, _, _ := strings.Cut(st.SourceImage, "@")
-		facts.offer = &offer{tag: tagOf(source), image: st.Image, source: source, software: st.Software, packages: st.Packages}
+		facts.offer = &offer{tag: tagName(st), image: st.Image, source: importedFrom(st), commit: st.GitCommit, software: st.Software, packages: st.Packages}
 	}
 	return facts
 }
+
+// importedFrom is the name of an image that was imported as it is, by which it differs from one that was built on it.
+func importedFrom(st *v1alpha1.CustomNBImageStatus) string {
+	source, digest, _ := strings.Cut(st.SourceImage, "@")
+	if digest != digestOf(st.Image) {
+		return ""
+	}
+	return source
+}
+
+// tagName is the name of the stream's only tag.
+func tagName(st *v1alpha1.CustomNBImageStatus) string { return tagOf(importedFrom(st)) }
 
 func streamPhase(s *scope) string {
 	record := newestRecord(s.obj)
@@ -308,8 +348,7 @@ func setPublished(s *scope, set conditions.Set) {
 		}
 		set.False(kind, reason, "No image has passed yet")
 	case s.streams:
-		source, _, _ := strings.Cut(st.SourceImage, "@")
-		st.ImageStreamTag = s.obj.Name + ":" + tagOf(source)
+		st.ImageStreamTag = s.obj.Name + ":" + tagName(st)
 		set.True(kind, v1alpha1.ReasonSucceeded, fmt.Sprintf("ImageStreamTag %q offers %s", st.ImageStreamTag, st.Image))
 	case s.config.Publish.ImageStreams == v1alpha1.ImageStreamsNever:
 		st.ImageStreamTag = ""
@@ -353,8 +392,20 @@ func settledOutcome(s *scope) error {
 
 // progressMessage says where a running build is.
 func progressMessage(s *scope) string {
-	what := "looking for " + string(s.obj.Spec.FromImage)
-	if s.seen.stage == v1alpha1.StageValidating {
+	spec, what := &s.obj.Spec, ""
+	switch s.seen.stage {
+	case v1alpha1.StageImporting:
+		what = "looking for " + string(spec.FromImage)
+	case v1alpha1.StagePreparing:
+		what = "looking for " + s.seen.sourceName
+		if spec.BuildType == v1alpha1.BuildTypeGitRepository {
+			what = "fetching " + spec.RepositoryAddress()
+		}
+	case v1alpha1.StageResolving:
+		what = "finding the versions of all packages"
+	case v1alpha1.StageBuilding:
+		what = "installing, and pushing the image"
+	case v1alpha1.StageValidating:
 		what = "waiting for the notebook to answer"
 	}
 	if s.seen.stuck != "" {

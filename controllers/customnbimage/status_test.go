@@ -40,8 +40,9 @@ func pass(s *scope) {
 }
 
 func TestSetStatus(t *testing.T) {
-	importing := observation{runName: "run", stage: v1alpha1.StageImporting, started: testNow}
-	validating := observation{runName: "run", stage: v1alpha1.StageValidating, started: testNow, image: testDigest}
+	importing := observation{runName: "run", stage: v1alpha1.StageImporting, started: testNow, sourceName: testImage}
+	validating := importing
+	validating.stage, validating.image, validating.source = v1alpha1.StageValidating, testDigest, testDigest
 	passed := validating
 	passed.finished, passed.completed = true, testNow.Add(time.Minute)
 	unfit := passed

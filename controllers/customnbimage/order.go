@@ -1,0 +1,144 @@
+package customnbimage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+)
+
+// internalRegistry is the repository in OpenShift's internal registry that an object's images go to.
+const internalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
+
+// order is what a build starts from and where its image goes.
+type order struct {
+	// base is the image to import or to build on. It is empty for a repository whose object names none.
+	base string
+	// fallback is what a repository is built on that names no image itself.
+	fallback string
+	// target is the repository and tag that a built image is pushed to.
+	target string
+	// token is true where the service account's own token is what the registry wants.
+	token bool
+	// pushSecret and indexSecret are names of Secrets in the object's namespace.
+	pushSecret, indexSecret string
+	// containerfiles tells whether a repository may have a Containerfile.
+	containerfiles bool
+}
+
+// placeOrder settles what the build starts from.
+func (r *Reconciler) placeOrder(_ context.Context, s *scope) error {
+	if s.settled || s.seen != nil {
+		return nil
+	}
+	var err error
+	s.order, err = r.orderOf(s)
+	return err
+}
+
+// orderOf is what a build would start from now. What it takes from the CNBiConfig is part of a run only: an edit there
+// builds nothing again.
+func (r *Reconciler) orderOf(s *scope) (order, error) {
+	spec := &s.obj.Spec
+	if flowOf(s.obj).imports() {
+		return order{base: string(spec.FromImage)}, nil
+	}
+	base, err := baseOf(spec, &s.config)
+	if err != nil {
+		return order{}, err
+	}
+	o := order{
+		base:           base,
+		pushSecret:     sharedSecret(s.config.Registry.PushSecret, install.PushSecret),
+		indexSecret:    sharedSecret(s.config.PackageIndex.Credentials, install.IndexSecret),
+		containerfiles: s.config.Build.Containerfiles != v1alpha1.ContainerfilesNever && (r.buildah || s.config.Images.Buildah != ""),
+	}
+	if environments := s.config.RuntimeEnvironments; base == "" && len(environments) > 0 {
+		o.fallback = string(environments[0].Image)
+	}
+	repository := s.config.Registry.Repository
+	if repository == "" {
+		if !r.cluster.HasImageStreams() {
+			return order{}, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
+		}
+		repository, o.token = internalRegistry, o.pushSecret == ""
+	}
+	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", s.obj.Name).Replace(repository) + ":" + s.build.id
+	return o, nil
+}
+
+// baseOf is the image that the object names to build on, by itself or from the catalogue.
+func baseOf(spec *v1alpha1.CustomNBImageSpec, config *v1alpha1.CNBiConfigSpec) (string, error) {
+	if spec.RuntimeEnvironment == nil {
+		return spec.Base(), nil
+	}
+	if image, ok := config.Image(*spec.RuntimeEnvironment); ok {
+		return image, nil
+	}
+	wanted := describe(*spec.RuntimeEnvironment)
+	var names []string
+	for _, e := range config.RuntimeEnvironments {
+		names = append(names, describe(e.RuntimeEnvironment))
+	}
+	if len(names) == 0 {
+		return "", outcome.Stall(v1alpha1.ReasonRuntimeEnvironmentNotFound, fmt.Errorf("There is no runtime environment %s, nor any other: an admin adds some to spec.runtimeEnvironments of CNBiConfig %q, or name an image in spec.builderImage", wanted, v1alpha1.CNBiConfigName)) //nolint:staticcheck // a condition's message
+	}
+	const most = 12
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d more", more))
+	}
+	return "", outcome.Stall(v1alpha1.ReasonRuntimeEnvironmentNotFound, fmt.Errorf("There is no runtime environment %s: choose in spec.runtimeEnvironment from %s", wanted, strings.Join(names, "; "))) //nolint:staticcheck // a condition's message
+}
+
+func describe(e v1alpha1.RuntimeEnvironment) string {
+	return fmt.Sprintf("%s %s with Python %s", e.OSName, e.OSVersion, e.PythonVersion)
+}
+
+// sharedSecret is the name, in the namespace of a build, of a Secret that the CNBiConfig names.
+func sharedSecret(ref *v1alpha1.SharedSecretReference, copied string) string {
+	switch {
+	case ref == nil:
+		return ""
+	case ref.Source == v1alpha1.SecretFromOperator:
+		return copied
+	default:
+		return ref.Name
+	}
+}
+
+// checkSecrets waits for the Secrets that the build names. They are not cached, so they are asked for now and then, the
+// less often the longer it takes.
+func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
+	if s.settled || s.seen != nil {
+		return nil
+	}
+	for _, secret := range []struct{ name, namedBy string }{
+		{secretName(s.obj.Spec.ImagePullSecret), "spec.imagePullSecret names"},
+		{secretName(s.obj.Spec.GitSecret), "spec.gitSecret names"},
+		{s.order.pushSecret, "spec.registry.pushSecret of the CNBiConfig asks for"},
+		{s.order.indexSecret, "spec.packageIndex.credentials of the CNBiConfig asks for"},
+	} {
+		if secret.name == "" {
+			continue
+		}
+		err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: secret.name}, metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")))
+		if apierrors.IsNotFound(err) {
+			const soonest, latest = 2 * time.Second, 30 * time.Second
+			waited := r.clock.Since(s.obj.CreationTimestamp.Time)
+			return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which %s, does not exist in namespace %q: create it, and the build starts by itself", secret.name, secret.namedBy, s.obj.Namespace), min(max(waited/4, soonest), latest))
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("cannot look for Secret %q", secret.name), err)
+		}
+	}
+	return nil
+}
