@@ -37,6 +37,40 @@ type Info struct {
 	Images map[string]string `json:"images"`
 	// AuditLog is the file that the apiserver writes its audit log to.
 	AuditLog string `json:"auditLog"`
+	// CA is a file with the certificate of the authority by which the private
+	// package index and the git server are to be known.
+	CA string `json:"ca"`
+	// Index is the open package index as pods name it.
+	Index string `json:"index"`
+	// IndexHere is the open package index's address on this machine.
+	IndexHere string `json:"indexHere"`
+	// PrivateIndex is the package index that asks for a password, as pods name it.
+	PrivateIndex string `json:"privateIndex"`
+	// PrivateIndexHere is the private package index's address on this machine.
+	PrivateIndexHere string `json:"privateIndexHere"`
+	// IndexUser is the private package index's user.
+	IndexUser string `json:"indexUser"`
+	// IndexPassword is that user's password.
+	IndexPassword string `json:"indexPassword"`
+	// Git is what HTTPS URLs of repositories begin with, as pods name them:
+	// /public/NAME.git follows, or /private/NAME.git with a password.
+	Git string `json:"git"`
+	// GitHere is the git server's address on this machine, for HTTPS.
+	GitHere string `json:"gitHere"`
+	// GitUser is the user of the private repositories over HTTPS.
+	GitUser string `json:"gitUser"`
+	// GitPassword is that user's password.
+	GitPassword string `json:"gitPassword"`
+	// GitSSH is what SSH URLs of the same repositories begin with.
+	GitSSH string `json:"gitSSH"`
+	// GitSSHHere is the git server's address on this machine, for SSH.
+	GitSSHHere string `json:"gitSSHHere"`
+	// GitSSHKey is a file with the private key that opens them over SSH.
+	GitSSHKey string `json:"gitSSHKey"`
+	// GitKnownHosts is a file that knows the git server's key.
+	GitKnownHosts string `json:"gitKnownHosts"`
+	// Commits are the repositories' commits: public/NAME#REF to hash.
+	Commits map[string]string `json:"commits"`
 }
 
 // ErrNotUp says that there is no local cluster to talk to.

@@ -88,11 +88,14 @@ func (b *Builder) compile(ctx context.Context, dir string, args ...string) error
 
 // key hashes the compiler's version, any strings, and the files of a directory
 // that a build depends on.
-func key(dir string, extra ...string) (string, error) {
+func key(dir string, extra ...string) (string, error) { return keyOf(dir, isSource, extra...) }
+
+// keyOf is a key of those files of a directory that count.
+func keyOf(dir string, counts func(path string) bool, extra ...string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, runtime.Version(), runtime.GOARCH, strings.Join(extra, "\n"))
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !isSource(path) {
+		if err != nil || d.IsDir() || !counts(path) {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -115,6 +118,8 @@ func isSource(path string) bool {
 	}
 	return filepath.Ext(path) == ".go" && !strings.HasSuffix(path, "_test.go")
 }
+
+func isNoTest(path string) bool { return !strings.HasSuffix(path, "_test.go") }
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)

@@ -19,9 +19,11 @@ var needed = map[string]string{
 	"containerd":                  "/usr/bin/containerd",
 	"containernetworking-plugins": "/usr/lib/cni/bridge",
 	"docker-registry":             "/usr/bin/docker-registry",
+	"git":                         "/usr/lib/git-core/git-http-backend",
 	"iproute2":                    "/sbin/ip",
 	"iptables":                    "/usr/sbin/iptables",
 	"mount":                       "/bin/mount",
+	"patchelf":                    "/usr/bin/patchelf",
 	"runc":                        "/usr/sbin/runc",
 	"util-linux":                  "/usr/bin/nsenter",
 }

@@ -156,11 +156,11 @@ func (c *Cluster) pushImage(ctx context.Context, name string, img v1.Image) (str
 }
 
 func (c *Cluster) pushPrivateImage(ctx context.Context, name string, img v1.Image) error {
-	login, err := c.login()
+	logins, err := c.logins()
 	if err != nil {
 		return err
 	}
-	auth := remote.WithAuth(&authn.Basic{Username: login.User, Password: login.Password})
+	auth := remote.WithAuth(&authn.Basic{Username: logins.Registry.User, Password: logins.Registry.Password})
 	_, err = c.pushTo(ctx, privateRegistryHere, node.PrivateRegistry, name, img, auth)
 	return err
 }

@@ -32,6 +32,10 @@ const (
 	apiserverHere       = "127.0.0.1:26443"
 	registryHere        = "127.0.0.1:25000"
 	privateRegistryHere = "127.0.0.1:25001"
+	indexHere           = "127.0.0.1:25080"
+	privateIndexHere    = "127.0.0.1:25443"
+	gitHere             = "127.0.0.1:28443"
+	gitSSHHere          = "127.0.0.1:22222"
 	firstNodePort       = 30080
 	lastNodePort        = 30087
 )
@@ -117,6 +121,10 @@ func routes() []forward.Route {
 		{From: apiserverHere, To: node.APIServer},
 		{From: registryHere, To: node.RegistryAddress},
 		{From: privateRegistryHere, To: node.PrivateRegistryAddress},
+		{From: indexHere, To: node.IndexAddress},
+		{From: privateIndexHere, To: node.PrivateIndexAddress},
+		{From: gitHere, To: node.GitAddress},
+		{From: gitSSHHere, To: node.GitSSHAddress},
 	}
 	for _, port := range nodePorts() {
 		all = append(all, forward.Route{From: fmt.Sprintf("127.0.0.1:%d", port), To: fmt.Sprintf("%s:%d", node.Address, port)})

@@ -23,16 +23,23 @@ import (
 	"github.com/meteor-zone/meteor-operator/test/cluster/internal/forward"
 	"github.com/meteor-zone/meteor-operator/test/cluster/internal/host"
 	"github.com/meteor-zone/meteor-operator/test/cluster/internal/node"
+	"github.com/meteor-zone/meteor-operator/test/cluster/internal/repositories"
 	"github.com/meteor-zone/meteor-operator/test/cluster/manifests"
 )
 
-const registryUser = "meteor"
+// Users of the private servers, all different, so that a test can tell them apart.
+const (
+	registryUser = "meteor"
+	indexUser    = "index-user"
+	gitUser      = "git-user"
+)
 
 // parts are what a cluster is made of.
 type parts struct {
-	kube, dns, pause string
-	tekton           build.Tekton
-	images           testImages
+	kube, dns, pause, serve string
+	packages, repositories  string
+	tekton                  build.Tekton
+	images                  testImages
 }
 
 // Up makes sure that the cluster is up, whatever state it is in.
@@ -67,10 +74,10 @@ func (c *Cluster) Up(ctx context.Context) error {
 
 // prepare checks the machine and builds what is not built.
 func (c *Cluster) prepare(ctx context.Context) (parts, error) {
+	if err := host.Install(ctx, c.Out); err != nil {
+		return parts{}, err
+	}
 	if !c.running() {
-		if err := host.Install(ctx, c.Out); err != nil {
-			return parts{}, err
-		}
 		if err := host.Check(c.Cache); err != nil {
 			return parts{}, fmt.Errorf("the cluster cannot run here:\n%w", err)
 		}
@@ -96,14 +103,29 @@ func (c *Cluster) prepare(ctx context.Context) (parts, error) {
 	if p.tekton, err = b.Tekton(ctx); err != nil {
 		return parts{}, err
 	}
+	if err := p.sources(ctx, b); err != nil {
+		return parts{}, err
+	}
 	p.images, err = c.testImages(ctx)
 	return p, err
+}
+
+// sources builds what builds fetch from.
+func (p *parts) sources(ctx context.Context, b *build.Builder) (err error) {
+	if p.serve, err = b.Serve(ctx); err != nil {
+		return err
+	}
+	if p.packages, err = b.Packages(ctx); err != nil {
+		return err
+	}
+	p.repositories, err = b.Repositories(ctx)
+	return err
 }
 
 // fingerprint is different when the cluster would be made of other things.
 func (p parts) fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintln(h, p.kube, p.dns, p.pause, p.tekton.Dir, p.images.fingerprint())
+	fmt.Fprintln(h, p.kube, p.dns, p.pause, p.serve, p.packages, p.repositories, p.tekton.Dir, p.images.fingerprint())
 	h.Write(bytes.Join([][]byte{manifests.Addons, manifests.ImageStream}, nil))
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -120,26 +142,60 @@ func (c *Cluster) complete(ctx context.Context, p parts) bool {
 }
 
 func (c *Cluster) finish(p parts) error {
-	login, err := c.login()
+	info, err := c.info(p)
 	if err != nil {
 		return err
-	}
-	info := cluster.Info{
-		Kubeconfig:          c.kubeconfig(),
-		Registry:            node.Registry,
-		RegistryPush:        registryHere,
-		PrivateRegistry:     node.PrivateRegistry,
-		PrivateRegistryPush: privateRegistryHere,
-		PrivateUser:         login.User,
-		PrivatePassword:     login.Password,
-		NodePorts:           nodePorts(),
-		Images:              p.images.references(),
-		AuditLog:            filepath.Join(c.root(), node.AuditLog),
 	}
 	if err := writeJSON(cluster.InfoFile(c.Cache), info, 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(c.path("complete"), []byte(p.fingerprint()), 0o644)
+}
+
+// info is what the cluster says of itself.
+func (c *Cluster) info(p parts) (cluster.Info, error) {
+	logins, err := c.logins()
+	if err != nil {
+		return cluster.Info{}, err
+	}
+	commits, err := repositories.Commits(p.repositories)
+	if err != nil {
+		return cluster.Info{}, err
+	}
+	return cluster.Info{
+		Kubeconfig:          c.kubeconfig(),
+		Registry:            node.Registry,
+		RegistryPush:        registryHere,
+		PrivateRegistry:     node.PrivateRegistry,
+		PrivateRegistryPush: privateRegistryHere,
+		PrivateUser:         logins.Registry.User,
+		PrivatePassword:     logins.Registry.Password,
+		NodePorts:           nodePorts(),
+		Images:              p.images.references(),
+		AuditLog:            filepath.Join(c.root(), node.AuditLog),
+		Index:               "http://" + named(node.IndexHost, node.IndexAddress) + "/simple/",
+		IndexHere:           indexHere,
+		PrivateIndex:        "https://" + named(node.IndexHost, node.PrivateIndexAddress) + "/simple/",
+		PrivateIndexHere:    privateIndexHere,
+		IndexUser:           logins.Index.User,
+		IndexPassword:       logins.Index.Password,
+		Git:                 "https://" + named(node.GitHost, node.GitAddress),
+		GitHere:             gitHere,
+		GitUser:             logins.Git.User,
+		GitPassword:         logins.Git.Password,
+		GitSSH:              "ssh://git@" + named(node.GitHost, node.GitSSHAddress),
+		GitSSHHere:          gitSSHHere,
+		GitSSHKey:           filepath.Join(c.root(), node.GitSSHKey),
+		GitKnownHosts:       filepath.Join(c.root(), node.GitKnownHosts),
+		Commits:             commits,
+		CA:                  filepath.Join(c.root(), node.ServersCA),
+	}, nil
+}
+
+// named is an address with a name in the place of the number.
+func named(host, address string) string {
+	_, port, _ := strings.Cut(address, ":")
+	return host + ":" + port
 }
 
 // startNode clears away what an earlier cluster left, and starts the node.
@@ -175,7 +231,7 @@ func (c *Cluster) startNode(ctx context.Context, p parts) error {
 
 func (c *Cluster) makeRoot(p parts) error {
 	dirs := node.Dirs{
-		Root: c.root(), Kube: p.kube, DNS: p.dns,
+		Root: c.root(), Kube: p.kube, DNS: p.dns, Serve: p.serve, Index: p.packages, Git: p.repositories,
 		Containers: filepath.Join(c.Cache, "containerd"), Registry: filepath.Join(c.Cache, "registry"),
 		Cgroup: c.cgroup(),
 	}
@@ -184,22 +240,26 @@ func (c *Cluster) makeRoot(p parts) error {
 			return fmt.Errorf("cannot make the node's root: %w", err)
 		}
 	}
-	login := node.Login{User: registryUser, Password: rand.Text()}
-	admin, err := node.Prepare(dirs.Root, apiserverHere, login)
+	logins := node.Logins{
+		Registry: node.Login{User: registryUser, Password: rand.Text()},
+		Index:    node.Login{User: indexUser, Password: rand.Text()},
+		Git:      node.Login{User: gitUser, Password: rand.Text()},
+	}
+	admin, err := node.Prepare(dirs.Root, apiserverHere, logins)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(c.kubeconfig(), admin, 0o600); err != nil {
 		return fmt.Errorf("cannot write the kubeconfig: %w", err)
 	}
-	if err := writeJSON(c.path("login.json"), login, 0o600); err != nil {
+	if err := writeJSON(c.path("logins.json"), logins, 0o600); err != nil {
 		return err
 	}
 	return writeJSON(c.path("dirs.json"), dirs, 0o644)
 }
 
-func (c *Cluster) login() (login node.Login, err error) {
-	return login, readJSON(c.path("login.json"), &login)
+func (c *Cluster) logins() (logins node.Logins, err error) {
+	return logins, readJSON(c.path("logins.json"), &logins)
 }
 
 // startSupervisor starts a supervisor that outlives this command. The channel

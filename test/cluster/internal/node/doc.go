@@ -25,6 +25,18 @@ const (
 	// PrivateRegistryAddress is where the private registry listens.
 	PrivateRegistryAddress = Address + ":5001"
 
+	// IndexHost is the package indexes' name.
+	IndexHost = "packages.local"
+	// IndexAddress is where the open package index listens.
+	IndexAddress = Address + ":5080"
+	// PrivateIndexAddress is where the private package index listens.
+	PrivateIndexAddress = Address + ":5443"
+	// GitHost is the git server's name.
+	GitHost = "git.local"
+	// GitAddress is where git is served over HTTPS.
+	GitAddress = Address + ":8443"
+	// GitSSHAddress is where git is served over SSH.
+	GitSSHAddress = Address + ":2222"
 	// Name is the node's name.
 	Name = "node"
 
@@ -38,6 +50,13 @@ const (
 	ControlSocket = "control"
 	// LogDir holds a log for each program.
 	LogDir = "var/log/cluster"
+	// ServersCA is the certificate of the authority that the package index and
+	// the git server are to be known by.
+	ServersCA = "etc/servers/ca.crt"
+	// GitSSHKey is the key of the git server's SSH client.
+	GitSSHKey = "etc/servers/client.key"
+	// GitKnownHosts is what that client knows the git server by.
+	GitKnownHosts = "etc/servers/known_hosts"
 	// AuditLog is the apiserver's audit log.
 	AuditLog = "var/log/kubernetes/audit.log"
 )

@@ -29,8 +29,10 @@ var machineSettings = map[string]string{
 type Dirs struct {
 	// Root becomes the node's root.
 	Root string
-	// Kube and DNS hold the programs that were built.
-	Kube, DNS string
+	// Kube, DNS and Serve hold the programs that were built.
+	Kube, DNS, Serve string
+	// Index and Git hold what is served to builds.
+	Index, Git string
 	// Containers and Registry outlive the node.
 	Containers, Registry string
 	// Cgroup is the cgroup, at the root of each hierarchy, that the pods'
@@ -52,6 +54,9 @@ func enterRoot(dirs Dirs) error {
 	for from, to := range map[string]string{
 		dirs.Kube:       "opt/kube",
 		dirs.DNS:        "opt/dns",
+		dirs.Serve:      "opt/serve",
+		dirs.Index:      "var/lib/index",
+		dirs.Git:        "var/lib/git",
 		dirs.Containers: "var/lib/containerd",
 		dirs.Registry:   "var/lib/registry",
 	} {

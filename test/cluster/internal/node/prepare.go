@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,18 +21,21 @@ var files embed.FS
 // directories are made in the node's root, below which other things are mounted
 // or written.
 var directories = []string{
-	"dev", "etc/alternatives", "etc/kubernetes/pki", "opt/dns", "opt/kube", "proc", "root", "run", "sys", "tmp/hostpath_pv", "usr",
-	"var/lib/cni", "var/lib/containerd", "var/lib/etcd", "var/lib/kubelet", "var/lib/registry", "var/lib/sysctl",
+	"dev", "etc/alternatives", "etc/kubernetes/pki", "opt/dns", "opt/kube", "opt/serve", "proc", "root", "run", "sys", "tmp/hostpath_pv", "usr",
+	"var/lib/cni", "var/lib/containerd", "var/lib/etcd", "var/lib/git", "var/lib/index", "var/lib/kubelet", "var/lib/registry", "var/lib/sysctl",
 	LogDir, filepath.Dir(AuditLog), "var/log/pods",
 }
 
-// Login is what the private registry asks for.
+// Login is a user and a password.
 type Login struct{ User, Password string }
+
+// Logins are what the private ones of the node's servers ask for.
+type Logins struct{ Registry, Index, Git Login }
 
 // Prepare writes the node's root, with certificates made for this start. It
 // returns the kubeconfig of an administrator who reaches the apiserver at the
 // address given.
-func Prepare(root, apiserver string, login Login) ([]byte, error) {
+func Prepare(root, apiserver string, logins Logins) ([]byte, error) {
 	for _, dir := range directories {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return nil, fmt.Errorf("cannot make the node's root: %w", err)
@@ -44,21 +48,22 @@ func Prepare(root, apiserver string, login Login) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, content := range registryHosts() {
-		all[name] = content
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(login.Password), bcrypt.MinCost)
+	maps.Copy(all, registryHosts())
+	hash, err := bcrypt.GenerateFromPassword([]byte(logins.Registry.Password), bcrypt.MinCost)
 	if err != nil {
 		return nil, fmt.Errorf("cannot hash the private registry's password: %w", err)
 	}
-	all["etc/registry/htpasswd"] = []byte(login.User + ":" + string(hash) + "\n")
+	all["etc/registry/htpasswd"] = []byte(logins.Registry.User + ":" + string(hash) + "\n")
 	certs, admin, err := certificates(apiserver)
 	if err != nil {
 		return nil, err
 	}
-	for name, content := range certs {
-		all[name] = content
+	maps.Copy(all, certs)
+	known, err := serverFiles(logins)
+	if err != nil {
+		return nil, err
 	}
+	maps.Copy(all, known)
 	if err := writeAll(root, all); err != nil {
 		return nil, err
 	}
@@ -72,7 +77,7 @@ func writeAll(root string, all map[string][]byte) error {
 			return fmt.Errorf("cannot make the node's root: %w", err)
 		}
 		mode := os.FileMode(0o644)
-		if strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".conf") && strings.HasPrefix(name, "etc/kubernetes/") {
+		if strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".login") || strings.HasSuffix(name, ".conf") && strings.HasPrefix(name, "etc/kubernetes/") {
 			mode = 0o600
 		}
 		if err := os.WriteFile(path, content, mode); err != nil {

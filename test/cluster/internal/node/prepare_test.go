@@ -15,7 +15,7 @@ import (
 
 func TestPrepare(t *testing.T) {
 	root := t.TempDir()
-	admin, err := Prepare(root, "127.0.0.1:1", Login{User: "me", Password: "secret"})
+	admin, err := Prepare(root, "127.0.0.1:1", Logins{Registry: Login{User: "me", Password: "secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestPrepare(t *testing.T) {
 func TestPrepareTwice(t *testing.T) {
 	root := t.TempDir()
 	for range 2 {
-		if _, err := Prepare(root, "127.0.0.1:1", Login{}); err != nil {
+		if _, err := Prepare(root, "127.0.0.1:1", Logins{}); err != nil {
 			t.Fatalf("what is there already is written over: %v", err)
 		}
 	}

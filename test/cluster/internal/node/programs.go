@@ -11,6 +11,7 @@ type program struct {
 const (
 	etc     = "/etc/kubernetes/"
 	pkiDir  = etc + "pki/"
+	servers = "/etc/servers/"
 	etcdURL = "http://127.0.0.1:2379"
 )
 
@@ -18,6 +19,8 @@ func programs(cgroup string) []program {
 	return []program{
 		{name: "registry", early: true, argv: []string{"/usr/bin/docker-registry", "serve", "/etc/registry/open.yml"}},
 		{name: "private-registry", early: true, argv: []string{"/usr/bin/docker-registry", "serve", "/etc/registry/private.yml"}},
+		{name: "index", early: true, argv: index()},
+		{name: "git", early: true, argv: git()},
 		{name: "containerd", early: true, argv: []string{"/usr/bin/containerd", "--log-level", "warn"}},
 		{name: "etcd", early: true, argv: etcd()},
 		{name: "kube-apiserver", early: true, argv: apiserver()},
@@ -26,6 +29,21 @@ func programs(cgroup string) []program {
 		{name: "kubelet", argv: kubelet(cgroup)},
 		{name: "kube-proxy", argv: proxy()},
 		{name: "coredns", argv: []string{"/opt/dns/coredns", "-conf", "/etc/coredns/Corefile"}},
+	}
+}
+
+func index() []string {
+	return []string{
+		"/opt/serve/serve", "index", "--dir", "/var/lib/index", "--open", IndexAddress, "--private", PrivateIndexAddress,
+		"--cert", servers + "index.crt", "--key", servers + "index.key", "--login", servers + "index.login",
+	}
+}
+
+func git() []string {
+	return []string{
+		"/opt/serve/serve", "git", "--dir", "/var/lib/git", "--https", GitAddress, "--ssh", GitSSHAddress,
+		"--cert", servers + "git.crt", "--key", servers + "git.key", "--login", servers + "git.login",
+		"--host-key", servers + "host.key", "--authorized-key", servers + "client.pub",
 	}
 }
 
