@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -27,11 +29,15 @@ const (
 //go:embed rbac/*.yaml tasks/*.yaml pipelines/*.yaml
 var files embed.FS
 
+// pushToken holds the Secret that only OpenShift's internal registry asks for.
+const pushToken = "rbac/pushtoken.yaml"
+
 // order is the order in which objects have to be applied: whoever finds a pipeline finds all that it needs.
 var order = []string{
 	"rbac/serviceaccount.yaml",
 	"rbac/role.yaml",
 	"rbac/rolebinding.yaml",
+	pushToken,
 	"tasks",
 	"pipelines",
 }
@@ -44,6 +50,8 @@ type Options struct {
 	BuildahImage string
 	// IndexForwarder is true when the package index wants credentials, which a forwarder in the pod then adds.
 	IndexForwarder bool
+	// PushToken is true when images go to OpenShift's internal registry, which knows accounts by their tokens.
+	PushToken bool
 	// Containerfiles is how Containerfiles are built: Unprivileged, Privileged or Never.
 	Containerfiles string
 }
@@ -55,6 +63,9 @@ func Objects(opts Options) ([]*unstructured.Unstructured, error) {
 	}
 	var objs []*unstructured.Unstructured
 	for _, name := range order {
+		if name == pushToken && !opts.PushToken {
+			continue
+		}
 		names := []string{name}
 		if path.Ext(name) == "" {
 			entries, err := files.ReadDir(name)
@@ -77,8 +88,52 @@ func Objects(opts Options) ([]*unstructured.Unstructured, error) {
 	images := map[string]string{builderPlaceholder: opts.BuilderImage, buildahPlaceholder: cmp.Or(opts.BuildahImage, opts.BuilderImage)}
 	for _, obj := range objs {
 		setImages(obj.Object, images)
+		if !opts.IndexForwarder {
+			dropForwarder(obj)
+		}
 	}
 	return objs, nil
+}
+
+// The forwarder's parts of a task.
+const (
+	forwarderSidecar = "index"
+	forwarderVolume  = "index-credentials"
+	forwarderFlag    = "--index-via="
+)
+
+// dropForwarder takes the forwarder out of a task, for an index that everybody may ask.
+func dropForwarder(obj *unstructured.Unstructured) {
+	spec, _ := obj.Object["spec"].(map[string]any)
+	named := func(name string) func(any) bool {
+		return func(item any) bool {
+			m, _ := item.(map[string]any)
+			return m["name"] == name
+		}
+	}
+	drop(spec, "sidecars", named(forwarderSidecar))
+	drop(spec, "volumes", named(forwarderVolume))
+	steps, _ := spec["steps"].([]any)
+	for _, step := range steps {
+		m, _ := step.(map[string]any)
+		drop(m, "args", func(arg any) bool {
+			s, _ := arg.(string)
+			return strings.HasPrefix(s, forwarderFlag)
+		})
+	}
+}
+
+// drop takes items out of a list in an object, and the list with its last item.
+func drop(from map[string]any, key string, which func(any) bool) {
+	list, ok := from[key].([]any)
+	if !ok {
+		return
+	}
+	if list = slices.DeleteFunc(list, which); len(list) > 0 {
+		from[key] = list
+	} else {
+		delete(from, key)
+	}
 }
 
 // Revision returns a short hash of what the objects say. Equal objects have equal revisions.

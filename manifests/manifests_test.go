@@ -19,11 +19,20 @@ import (
 	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
-const builder = "registry.example/meteor@sha256:abc"
+const (
+	builder = "registry.example/meteor@sha256:abc"
+	buildah = "registry.example/buildah@sha256:def"
+)
 
+// objects are those of an installation that needs all that there is.
 func objects(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	objs, err := manifests.Objects(manifests.Options{BuilderImage: builder})
+	return rendered(t, manifests.Options{BuilderImage: builder, BuildahImage: buildah, IndexForwarder: true, PushToken: true, Containerfiles: "Unprivileged"})
+}
+
+func rendered(t *testing.T, opts manifests.Options) []*unstructured.Unstructured {
+	t.Helper()
+	objs, err := manifests.Objects(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,21 +40,103 @@ func objects(t *testing.T) []*unstructured.Unstructured {
 }
 
 func TestObjectsComeInTheOrderOfTheirUse(t *testing.T) {
-	var got []string
+	kinds := []string{"v1 ServiceAccount", "rbac.authorization.k8s.io/v1 Role", "rbac.authorization.k8s.io/v1 RoleBinding", "v1 Secret", "tekton.dev/v1 Task", "tekton.dev/v1 Pipeline"}
+	last, seen := 0, map[string]bool{}
 	for _, obj := range objects(t) {
-		got = append(got, obj.GetAPIVersion()+" "+obj.GetKind()+" "+obj.GetNamespace()+"/"+obj.GetName())
+		kind := obj.GetAPIVersion() + " " + obj.GetKind()
+		n := slices.Index(kinds, kind)
+		if n < last {
+			t.Errorf("%s %s comes after a %s", kind, obj.GetName(), kinds[last])
+		}
+		last = n
+		if name := kind + "/" + obj.GetName(); seen[name] || obj.GetNamespace() != "" {
+			t.Errorf("%s is there twice, or names a namespace", name)
+		} else {
+			seen[name] = true
+		}
 	}
-	want := []string{
-		"v1 ServiceAccount /meteor-pipeline",
-		"v1 ServiceAccount /meteor-validate",
-		"rbac.authorization.k8s.io/v1 Role /meteor-pipeline",
-		"rbac.authorization.k8s.io/v1 RoleBinding /meteor-pipeline",
-		"tekton.dev/v1 Task /meteor-inspect-image",
-		"tekton.dev/v1 Task /meteor-validate-image",
-		"tekton.dev/v1 Pipeline /cnbi-import",
+	for _, name := range []string{"cnbi-import", "cnbi-package-list"} {
+		if !seen["tekton.dev/v1 Pipeline/"+name] {
+			t.Errorf("there is no Pipeline %q", name)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want, +got:\n%s", diff)
+}
+
+// What an installation does not need is not there.
+func TestPartsThatAreNotNeeded(t *testing.T) {
+	data, err := json.Marshal(rendered(t, manifests.Options{BuilderImage: builder}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{`"kind":"Secret"`, "--index-via", "index-credentials", `"forward"`, `"sidecars":[]`} {
+		if strings.Contains(string(data), word) {
+			t.Errorf("%s is there", word)
+		}
+	}
+	if !strings.Contains(string(data), `"name":"notebook"`) {
+		t.Error("the sidecar with the notebook is gone too")
+	}
+}
+
+// A token Secret's content is the cluster's to fill in.
+func TestPushToken(t *testing.T) {
+	var secret corev1.Secret
+	convert(t, "Secret", "meteor-push-token", &secret)
+	if secret.Type != corev1.SecretTypeServiceAccountToken || secret.Annotations[corev1.ServiceAccountNameKey] != "meteor-pipeline" || len(secret.Data)+len(secret.StringData) > 0 {
+		t.Errorf("the Secret is %v", secret)
+	}
+}
+
+// told are params that people and controllers read on the run, and no task.
+var told = []string{"name", "creator", "description", "osName", "osVersion", "pythonVersion"}
+
+func TestParamsAreUsedAndGiven(t *testing.T) {
+	byName := map[string]*tektonv1.Task{}
+	for _, task := range tasks(t) {
+		byName[task.Name] = task
+		checkParams(t, task.Name, task.Spec.Params, nil, task.Spec.Steps, task.Spec.Sidecars, task.Spec.Volumes, task.Spec.StepTemplate)
+	}
+	for _, obj := range objects(t) {
+		if obj.GetKind() != "Pipeline" {
+			continue
+		}
+		var p tektonv1.Pipeline
+		convert(t, "Pipeline", obj.GetName(), &p)
+		checkParams(t, p.Name, p.Spec.Params, told, p.Spec.Tasks)
+		for _, use := range p.Spec.Tasks {
+			task := byName[use.TaskRef.Name]
+			if task == nil {
+				t.Errorf("%s/%s: there is no Task %q", p.Name, use.Name, use.TaskRef.Name)
+				continue
+			}
+			for _, declared := range task.Spec.Params {
+				if given := slices.ContainsFunc(use.Params, func(p tektonv1.Param) bool { return p.Name == declared.Name }); !given && declared.Default == nil {
+					t.Errorf("%s/%s: param %q is not given", p.Name, use.Name, declared.Name)
+				}
+			}
+			for _, given := range use.Params {
+				if !slices.ContainsFunc(task.Spec.Params, func(p tektonv1.ParamSpec) bool { return p.Name == given.Name && p.Type == given.Value.Type }) {
+					t.Errorf("%s/%s: Task %q has no param %q of type %s", p.Name, use.Name, task.Name, given.Name, given.Value.Type)
+				}
+			}
+		}
+	}
+}
+
+func checkParams(t *testing.T, name string, params []tektonv1.ParamSpec, told []string, used ...any) {
+	t.Helper()
+	data, err := json.Marshal(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range params {
+		word := "$(params." + p.Name + ")"
+		if p.Type == tektonv1.ParamTypeArray {
+			word = "$(params." + p.Name + "[*])"
+		}
+		if strings.Contains(string(data), word) == slices.Contains(told, p.Name) {
+			t.Errorf("%s: param %q is used: %v", name, p.Name, !slices.Contains(told, p.Name))
+		}
 	}
 }
 
@@ -147,10 +238,11 @@ func TestContainers(t *testing.T) {
 		}
 		for _, sidecar := range task.Spec.Sidecars {
 			t.Run(task.Name+"/"+sidecar.Name, func(t *testing.T) {
-				if sidecar.Script != "" || len(sidecar.Command)+len(sidecar.Args) > 0 {
+				if ours := sidecar.Image == builder; sidecar.Script != "" || ours != (len(sidecar.Command)+len(sidecar.Args) > 0) {
 					t.Errorf("the notebook is not started by itself: %q %q", sidecar.Command, sidecar.Args)
 				}
-				checkSecurity(t, sidecar.SecurityContext, false)
+				checkSubstitutions(t, append(slices.Clone(sidecar.Command), sidecar.Args...))
+				checkSecurity(t, sidecar.SecurityContext, sidecar.Image == builder)
 			})
 		}
 	}
@@ -161,11 +253,17 @@ func TestUntrustedContainersGetNothing(t *testing.T) {
 	for _, task := range tasks(t) {
 		secret, written := map[string]bool{}, map[string]bool{}
 		for _, v := range task.Spec.Volumes {
-			secret[v.Name] = v.EmptyDir == nil
+			secret[v.Name] = v.EmptyDir == nil && v.ConfigMap == nil
+			if v.EmptyDir != nil && v.EmptyDir.SizeLimit == nil {
+				t.Errorf("%s: volume %q has no limit", task.Name, v.Name)
+			}
 		}
 		for _, step := range task.Spec.Steps {
 			for _, m := range step.VolumeMounts {
 				written[m.Name] = written[m.Name] || step.Image == builder && !m.ReadOnly
+				if m.Name == "bin" && step.Name != "prepare" && step.Name != "place" && !m.ReadOnly {
+					t.Errorf("%s/%s can change what others run", task.Name, step.Name)
+				}
 			}
 		}
 		check := func(name string, mounts []corev1.VolumeMount) {
@@ -181,19 +279,28 @@ func TestUntrustedContainersGetNothing(t *testing.T) {
 			}
 		}
 		for _, sidecar := range task.Spec.Sidecars {
-			check(sidecar.Name, sidecar.VolumeMounts)
+			if sidecar.Image != builder {
+				check(sidecar.Name, sidecar.VolumeMounts)
+			}
 		}
 	}
 }
 
 // A person at a console reads these.
 func TestEverythingIsDescribed(t *testing.T) {
-	var pipeline tektonv1.Pipeline
-	convert(t, "Pipeline", "cnbi-import", &pipeline)
-	params, results := pipeline.Spec.Params, pipeline.Spec.Results
-	descriptions := map[string]string{"pipeline": pipeline.Spec.Description}
-	for _, r := range results {
-		descriptions["pipeline result "+r.Name] = r.Description
+	var params []tektonv1.ParamSpec
+	descriptions := map[string]string{}
+	for _, obj := range objects(t) {
+		if obj.GetKind() != "Pipeline" {
+			continue
+		}
+		var pipeline tektonv1.Pipeline
+		convert(t, "Pipeline", obj.GetName(), &pipeline)
+		params = append(params, pipeline.Spec.Params...)
+		descriptions[pipeline.Name] = pipeline.Spec.Description
+		for _, r := range pipeline.Spec.Results {
+			descriptions[pipeline.Name+" result "+r.Name] = r.Description
+		}
 	}
 	for _, task := range tasks(t) {
 		descriptions[task.Name] = task.Spec.Description
@@ -204,7 +311,7 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 	for _, p := range params {
 		descriptions["param "+p.Name] = p.Description
-		if p.Default == nil && p.Name != "baseImage" && p.Name != "image" {
+		if p.Default == nil && !slices.Contains([]string{"baseImage", "image", "targetImage", "packages", "url", "commit", "plan"}, p.Name) {
 			t.Errorf("param %q has no default, so starting it by hand asks for it", p.Name)
 		}
 	}
@@ -215,19 +322,22 @@ func TestEverythingIsDescribed(t *testing.T) {
 	}
 }
 
-func TestThePlaceholderIsGone(t *testing.T) {
+func TestThePlaceholdersAreGone(t *testing.T) {
 	data, err := json.Marshal(objects(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(data), `"meteor-builder"`) || strings.Count(string(data), builder) != 3 {
-		t.Errorf("%d images are the builder's, want 3, and no placeholder", strings.Count(string(data), builder))
+	for _, placeholder := range []string{`"meteor-builder"`, `"meteor-buildah"`} {
+		if strings.Contains(string(data), placeholder) {
+			t.Errorf("placeholder %s is left", placeholder)
+		}
 	}
 }
 
-var substitution = regexp.MustCompile(`^--[a-z-]+=(\$\(params\.[A-Za-z]+\)|[^$]*)$`)
+var substitution = regexp.MustCompile(`^--[a-z-]+=(\$\(params\.[A-Za-z]+\)|[^$]*)$|^\$\(params\.[A-Za-z]+\[\*\]\)$`)
 
-// checkSubstitutions wants every param to be the whole value of one flag: no quoting, no splitting, no shell.
+// checkSubstitutions wants every param to be the whole value of one flag, and every array to be arguments of its own: no
+// quoting, no splitting, no shell.
 func checkSubstitutions(t *testing.T, words []string) {
 	t.Helper()
 	for _, word := range words {
@@ -293,6 +403,8 @@ func typedFor(t *testing.T, obj *unstructured.Unstructured) any {
 		return &rbacv1.Role{}
 	case "RoleBinding":
 		return &rbacv1.RoleBinding{}
+	case "Secret":
+		return &corev1.Secret{}
 	case "Task":
 		return &tektonv1.Task{}
 	case "Pipeline":

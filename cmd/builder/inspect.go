@@ -25,7 +25,12 @@ func runInspect(ctx context.Context, e *env) error {
 	insecure := e.flags.Bool("insecure", false, "allow plain HTTP and unverified certificates")
 	platform := e.flags.String("platform", "linux/"+runtime.GOARCH, "the platform that the image has to run on")
 	timeout := e.flags.Duration("timeout", time.Minute, "how long the registry has to answer everything")
+	trust := e.trust()
 	if err := e.parse(); err != nil {
+		return err
+	}
+	roots, err := trust.roots()
+	if err != nil {
 		return err
 	}
 	wanted, err := v1.ParsePlatform(*platform)
@@ -35,8 +40,8 @@ func runInspect(ctx context.Context, e *env) error {
 	if *secret == noSecret {
 		*secret = ""
 	}
-	found, err := inspectImage(ctx, *config, inspect.Options{
-		Image: *image, Platform: *wanted, Insecure: *insecure, SecretName: *secret, Timeout: *timeout,
+	found, err := inspectImage(ctx, *config, trust, inspect.Options{
+		Image: *image, Platform: *wanted, Insecure: *insecure, Roots: roots, SecretName: *secret, Timeout: *timeout,
 	})
 	if err != nil {
 		return err
@@ -44,12 +49,14 @@ func runInspect(ctx context.Context, e *env) error {
 	return writeReport(e.dir(), found)
 }
 
-func inspectImage(ctx context.Context, config string, opts inspect.Options) (*inspect.Report, error) {
+func inspectImage(ctx context.Context, config string, trust *trustFlags, opts inspect.Options) (*inspect.Report, error) {
 	store, err := credentials.Load(config)
 	if err != nil {
 		return nil, failure.New(failure.ImagePullUnauthorized, "The pull secret %q cannot be used: %s", opts.SecretName, err)
 	}
-	opts.Credentials = store
+	if opts.Credentials, err = trust.add(store, opts.Image); err != nil {
+		return nil, err
+	}
 	return inspect.Image(ctx, opts)
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/meteor-zone/meteor-operator/internal/failure"
 	"github.com/meteor-zone/meteor-operator/internal/results"
@@ -26,8 +27,14 @@ const (
 type env struct {
 	flags *flag.FlagSet
 	args  []string
+	// rest are the arguments after a double dash, if the command takes any.
+	rest []string
+	// lists are the flags that take all arguments up to the next flag.
+	lists map[string]*[]string
 	// results is where results go; nil for a command that leaves none.
 	results *string
+	// kept are the results that the command leaves, all others are taken away; nil if it does not know.
+	kept []string
 }
 
 type command struct {
@@ -40,13 +47,15 @@ var commands = map[string]command{
 	"place":   {"copy this program to where other steps can run it", runPlace},
 	"look":    {"look at the image that this runs in, from inside", runLook},
 	"probe":   {"look at the notebook beside this, from outside, and judge it", runProbe},
+	"prepare": {"place this program, and write down which packages are asked for", runPrepare},
+	"forward": {"ask a package index that wants credentials, for those who must not see them", runForward},
 	"resolve": {"find the versions of packages in the base image that this runs in, and lock them", runResolve},
 	"install": {"install a lock in the base image that this runs in, and pack what that changed", runInstall},
 	"push":    {"append the layer of a build to its base image, and push the result", runPush},
 }
 
 // order is how the commands are listed: as a pipeline runs them.
-var order = []string{"inspect", "place", "resolve", "install", "push", "look", "probe"}
+var order = []string{"inspect", "place", "prepare", "forward", "resolve", "install", "push", "look", "probe"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -67,11 +76,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	e := &env{flags: flag.NewFlagSet(args[0], flag.ContinueOnError), args: args[1:]}
 	e.flags.SetOutput(stderr)
+	start := time.Now()
 	err := cmd.run(ctx, e)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	if err = e.leave(err); err == nil {
+	err = e.leave(err)
+	fmt.Fprintf(stderr, "builder %s: %s\n", args[0], used(time.Since(start)))
+	if err == nil {
 		return 0
 	}
 	fmt.Fprintf(stderr, "builder %s: %s\n", args[0], failure.From(err))
@@ -92,20 +104,6 @@ func usage(w io.Writer) {
 // usageError is a mistake in the arguments.
 type usageError struct{ error }
 
-// parse reads the flags, which are all that there may be.
-func (e *env) parse() error {
-	if err := e.flags.Parse(e.args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return &usageError{err}
-	}
-	if e.flags.NArg() > 0 {
-		return &usageError{fmt.Errorf("unexpected argument %q", e.flags.Arg(0))}
-	}
-	return nil
-}
-
 // resultsFlag declares that the command leaves results.
 func (e *env) resultsFlag() {
 	e.results = e.flags.String("results", "/tekton/results", "folder that results are written to")
@@ -118,10 +116,13 @@ func (e *env) dir() results.Dir {
 
 // leave makes a failure a result too, and takes away one that is none of ours. It returns what to end with.
 func (e *env) leave(err error) error {
-	switch {
-	case e.results == nil:
+	if e.results == nil {
 		return err
-	case err == nil:
+	}
+	if e.kept != nil {
+		err = errors.Join(err, e.dir().Sweep(e.kept...))
+	}
+	if err == nil {
 		return e.dir().Remove("failure")
 	}
 	return errors.Join(err, e.dir().WriteJSON("failure", failure.From(err)))

@@ -28,8 +28,9 @@ type built struct {
 	LayerSize int64 `json:"layerSize"`
 	// Packages counts those of the lock.
 	Packages int `json:"packages"`
-	// Attached are the digests of what was attached to the image.
-	Attached []string `json:"attached"`
+	// Lock and SBOM are the digests of what was attached to the image.
+	Lock string `json:"lock,omitempty"`
+	SBOM string `json:"sbom,omitempty"`
 	// NotAttached says why something was not. The image is whole without.
 	NotAttached string `json:"notAttached,omitempty"`
 }
@@ -38,6 +39,7 @@ type pushFlags struct {
 	layer, lock, scratch, platform, createdBy *string
 	timeout                                   *time.Duration
 	base, target                              sideFlags
+	trust                                     *trustFlags
 }
 
 type sideFlags struct {
@@ -54,7 +56,7 @@ func (e *env) side(prefix, what string) sideFlags {
 	}
 }
 
-func (s sideFlags) side() (image.Side, error) {
+func (s sideFlags) side(trust *trustFlags) (image.Side, error) {
 	if *s.secret == noSecret {
 		*s.secret = ""
 	}
@@ -62,7 +64,14 @@ func (s sideFlags) side() (image.Side, error) {
 	if err != nil {
 		return image.Side{}, fmt.Errorf("secret %q cannot be used: %w", *s.secret, err)
 	}
-	return image.Side{Image: *s.image, Credentials: store, SecretName: *s.secret, Insecure: *s.insecure}, nil
+	roots, err := trust.roots()
+	if err != nil {
+		return image.Side{}, err
+	}
+	if store, err = trust.add(store, *s.image); err != nil {
+		return image.Side{}, err
+	}
+	return image.Side{Image: *s.image, Credentials: store, SecretName: *s.secret, Insecure: *s.insecure, Roots: roots}, nil
 }
 
 func runPush(ctx context.Context, e *env) error {
@@ -73,10 +82,12 @@ func runPush(ctx context.Context, e *env) error {
 		scratch:   e.flags.String("scratch", os.TempDir(), "folder for the compressed layer, which no other step can write to"),
 		platform:  e.flags.String("platform", "linux/"+runtime.GOARCH, "the platform of the base image"),
 		createdBy: e.flags.String("created-by", installed, "what the image's history says of the layer"),
-		timeout:   e.flags.Duration("timeout", 30*time.Minute, "how long everything may take"),
+		timeout:   e.flags.Duration("timeout", 20*time.Minute, "how long everything may take"),
 		base:      e.side("base", "the base image, with its digest"),
 		target:    e.side("target", "the name that the image gets"),
+		trust:     e.trust(),
 	}
+	e.kept = []string{"image", "IMAGE_URL", "IMAGE_DIGEST", "built"}
 	if err := e.parse(); err != nil {
 		return err
 	}
@@ -90,13 +101,13 @@ func runPush(ctx context.Context, e *env) error {
 }
 
 func (f pushFlags) run(ctx context.Context, e *env, platform v1.Platform) error {
-	base, err := f.base.side()
+	base, err := f.base.side(f.trust)
 	if err != nil {
-		return failure.New(failure.ImagePullUnauthorized, "The pull %s", err)
+		return because(err, failure.ImagePullUnauthorized, "The pull")
 	}
-	target, err := f.target.side()
+	target, err := f.target.side(f.trust)
 	if err != nil {
-		return failure.New(failure.RegistryPushUnauthorized, "The push %s", err)
+		return because(err, failure.RegistryPushUnauthorized, "The push")
 	}
 	pusher, err := image.NewPusher(image.Options{Base: base, Target: target, Platform: platform, CreatedBy: *f.createdBy})
 	if err != nil {
@@ -114,11 +125,20 @@ func (f pushFlags) run(ctx context.Context, e *env, platform v1.Platform) error 
 	if err = errors.Join(err, l.Close()); err != nil {
 		return err
 	}
-	told := built{Summary: l.Summary, LayerSize: pushed.LayerSize, Packages: len(lock.Packages), Attached: []string{}}
+	told := built{Summary: l.Summary, LayerSize: pushed.LayerSize, Packages: len(lock.Packages)}
 	attach(ctx, pusher, pushed, lock, &told)
 	return errors.Join(
 		e.dir().WriteText("image", pushed.Image), e.dir().WriteText("IMAGE_URL", pushed.URL),
 		e.dir().WriteText("IMAGE_DIGEST", pushed.Digest), e.dir().WriteJSON("built", told))
+}
+
+// because makes an error of the credentials a failure, if it is none yet.
+func because(err error, reason failure.Reason, which string) error {
+	var f *failure.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return failure.New(reason, "%s %s", which, err)
 }
 
 // readLock reads a lock that an untrusted step left. Without a file it is empty.
@@ -148,15 +168,10 @@ func attach(ctx context.Context, p *image.Pusher, to *image.Result, lock *python
 		told.NotAttached = text.Line(err.Error(), 200)
 		return
 	}
-	for _, a := range []image.Artifact{
-		{Type: image.TypeLock, Title: "requirements.lock", Data: lock.Requirements()},
-		{Type: image.TypeSBOM, Title: "sbom.cdx.json", Data: sbom},
-	} {
-		digest, err := p.Attach(ctx, to, a)
-		if err != nil {
-			told.NotAttached = text.Line(failure.From(err).Message, 200)
-			return
-		}
-		told.Attached = append(told.Attached, digest)
+	if told.Lock, err = p.Attach(ctx, to, image.Artifact{Type: image.TypeLock, Title: "requirements.lock", Data: lock.Requirements()}); err == nil {
+		told.SBOM, err = p.Attach(ctx, to, image.Artifact{Type: image.TypeSBOM, Title: "sbom.cdx.json", Data: sbom})
+	}
+	if err != nil {
+		told.NotAttached = text.Line(failure.From(err).Message, 200)
 	}
 }

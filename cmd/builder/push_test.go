@@ -59,7 +59,7 @@ func TestPush(t *testing.T) {
 		t.Errorf("the same twice: -first, +second:\n%s", diff)
 	}
 	got := out["one"]
-	if !regexp.MustCompile(`^\{"entries":1,"removed":0,"bytes":3,"layerSize":\d+,"packages":1,"attached":\["sha256:[0-9a-f]{64}","sha256:[0-9a-f]{64}"\]\}$`).MatchString(got["built"]) {
+	if !regexp.MustCompile(`^\{"entries":1,"removed":0,"bytes":3,"layerSize":\d+,"packages":1,"lock":"sha256:[0-9a-f]{64}","sbom":"sha256:[0-9a-f]{64}"\}$`).MatchString(got["built"]) {
 		t.Errorf("built is %s", got["built"])
 	}
 	if got["IMAGE_URL"] != host+"/ns/built:1" || got["image"] != host+"/ns/built@"+got["IMAGE_DIGEST"] {

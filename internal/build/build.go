@@ -36,7 +36,9 @@ type Report struct {
 	// Files is how many files there were before.
 	Files int `json:"files"`
 	// Note, Run and Pack are how long each took, in seconds.
-	Note, Run, Pack float64
+	Note float64 `json:"note"`
+	Run  float64 `json:"run"`
+	Pack float64 `json:"pack"`
 }
 
 // Layer notes the file system, runs the commands and packs what they changed. A command that fails gives an
@@ -53,13 +55,8 @@ func Layer(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	report.Files, report.Note = before.Entries, clock.lap()
-	if err := adopt(); err != nil {
+	if err := Run(ctx, o); err != nil {
 		return nil, err
-	}
-	for _, command := range o.Commands {
-		if err := errors.Join(run(ctx, o, command), reap()); err != nil {
-			return nil, err
-		}
 	}
 	report.Run = clock.lap()
 	if report.Summary, err = pack(o, before); err != nil {
@@ -67,6 +64,19 @@ func Layer(ctx context.Context, o Options) (*Report, error) {
 	}
 	report.Pack = clock.lap()
 	return report, nil
+}
+
+// Run runs the commands, and nothing more. No process that they started is left.
+func Run(ctx context.Context, o Options) error {
+	if err := adopt(); err != nil {
+		return err
+	}
+	for _, command := range o.Commands {
+		if err := errors.Join(run(ctx, o, command), reap()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func run(ctx context.Context, o Options, command []string) error {

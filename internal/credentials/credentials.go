@@ -61,6 +61,13 @@ func Load(dir string) (*Store, error) {
 	return &Store{}, nil
 }
 
+// With returns a copy that has credentials for all of one registry besides, for repositories of which it has no others.
+func (s *Store) With(host, username, password string) *Store {
+	return &Store{found: true, entries: append(slices.Clone(s.entries), entry{
+		host: canonicalHost(host), auth: authn.AuthConfig{Username: username, Password: password},
+	})}
+}
+
 // Found says whether there was a secret.
 func (s *Store) Found() bool {
 	return s.found

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,9 @@ import (
 	"github.com/meteor-zone/meteor-operator/internal/registry"
 )
 
+// maxWait is the longest time between two attempts: with twelve of them, an outage of a minute and a half is outlived.
+const maxWait = 10 * time.Second
+
 // Side is one of the two registries, which may be the same.
 type Side struct {
 	// Image is the base image with its digest, or the name that the result gets.
@@ -30,6 +34,8 @@ type Side struct {
 	SecretName string
 	// Insecure allows plain HTTP and certificates that nobody vouches for.
 	Insecure bool
+	// Roots are the certificate authorities to trust; the system's if nil.
+	Roots *x509.CertPool
 }
 
 // Options say what to make and where to put it.
@@ -43,7 +49,7 @@ type Options struct {
 	Edit func(*v1.Config)
 	// Annotations are added to the manifest, if its kind has any.
 	Annotations map[string]string
-	// Attempts is how often pushing is tried, Wait the time after the first failure. It doubles.
+	// Attempts is how often pushing is tried, Wait the time after the first failure. It doubles, up to maxWait.
 	Attempts int
 	Wait     time.Duration
 }
@@ -82,7 +88,7 @@ func NewPusher(o Options) (*Pusher, error) {
 		return nil, err
 	}
 	if o.Attempts == 0 {
-		o.Attempts = 4
+		o.Attempts = 12
 	}
 	if o.Wait == 0 {
 		o.Wait = time.Second
@@ -103,7 +109,7 @@ func (s Side) parse() (name.Reference, error) {
 }
 
 func (s Side) options(o Options) []remote.Option {
-	transport := registry.NewTransport(s.Insecure)
+	transport := registry.NewTransport(s.Insecure, s.Roots)
 	// Some registries compute a digest of all that was uploaded before they answer.
 	transport.ResponseHeaderTimeout = 5 * time.Minute
 	store := s.Credentials
@@ -160,7 +166,7 @@ func (p *Pusher) retry(ctx context.Context, try func() error) error {
 			return err
 		case <-time.After(wait):
 		}
-		wait *= 2
+		wait = min(2*wait, maxWait)
 	}
 }
 

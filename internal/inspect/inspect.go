@@ -4,6 +4,7 @@ package inspect
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -24,6 +25,8 @@ type Options struct {
 	Platform v1.Platform
 	// Insecure allows plain HTTP and certificates that nobody vouches for.
 	Insecure bool
+	// Roots are the certificate authorities to trust; the system's if nil.
+	Roots *x509.CertPool
 	// Credentials are the pull secret's.
 	Credentials *credentials.Store
 	// SecretName is the pull secret's name, for messages.
@@ -52,7 +55,7 @@ func Image(ctx context.Context, opts Options) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
-	w := newWire(registry.NewTransport(opts.Insecure))
+	w := newWire(registry.NewTransport(opts.Insecure, opts.Roots))
 	r := &request{Options: opts, ref: ref, wire: w, options: remoteOptions(ctx, opts, w)}
 	return r.run()
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/meteor-zone/meteor-operator/internal/failure"
@@ -48,14 +49,14 @@ func Redact(s string) string {
 
 // Classify reads pip's log, or its output, after it has failed, and says why: whose turn it is, and what happened
 // in words that its user understands. Lines beyond what is needed are not kept. Without a known cause, the last
-// error that pip gave is the message.
-func Classify(log io.Reader) *failure.Failure {
+// error that pip gave is the message. Where a forwarder stood between, its URLs become the index's own.
+func Classify(log io.Reader, index Index) *failure.Failure {
 	c := &classifier{}
 	lines := bufio.NewReaderSize(io.LimitReader(log, maxLog), 64<<10)
 	for {
 		line, err := readLine(lines)
 		if line != "" || err == nil {
-			c.line(Redact(line))
+			c.line(index.Original(Redact(line)))
 		}
 		if err != nil {
 			break
@@ -335,7 +336,7 @@ func (c *classifier) crash(line string) {
 	case "13", "30":
 		c.verdicts = verdicts{other: failure.New(failure.ImageInvalid, "The base image does not let its users install packages: %s: %s", strings.TrimSpace(m[2]), m[3])}
 	case "28", "122":
-		c.verdicts = verdicts{other: failure.New(failure.InternalError, "There is not enough disk space to install the packages: CNBiConfig's build.resources gives more")}
+		c.verdicts = verdicts{other: failure.New(failure.BuildFailed, "There is not enough disk space to install the packages")}
 	}
 }
 
@@ -352,9 +353,9 @@ func (c *classifier) verdict() *failure.Failure {
 	case c.other != nil:
 		return c.other
 	case c.last != "":
-		return failure.New(failure.InternalError, "pip failed: %s", c.last)
+		return failure.New(failure.BuildFailed, "pip failed: %s", c.last)
 	}
-	return failure.New(failure.InternalError, "pip failed and did not say why")
+	return failure.New(failure.BuildFailed, "pip failed and did not say why")
 }
 
 // notFound tells a package that is not there from an index that could not say.
@@ -387,6 +388,12 @@ func (c *classifier) notFound() *failure.Failure {
 		details = []string{"the index has no such package, or nothing for this Python and platform"}
 	}
 	return failure.New(failure.PackageNotFound, "%s: %s", message, strings.Join(details, "; "))
+}
+
+// exhausted says whether a line tells of a process or thread that could not be started.
+func exhausted(line string) bool {
+	return strings.Contains(line, "Resource temporarily unavailable") || strings.Contains(line, "can't start new thread") ||
+		strings.Contains(line, "Cannot fork")
 }
 
 const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -428,6 +435,9 @@ func (c *classifier) notBuilt() *failure.Failure {
 	name := c.build
 	if name == "" {
 		name = "A package"
+	}
+	if slices.ContainsFunc(said, exhausted) {
+		name += " wants more processes than a build may have and"
 	}
 	if len(said) == 0 {
 		return failure.New(failure.PackageBuildFailed, "%s could not be built from source: %s failed", name, c.step)

@@ -201,7 +201,7 @@ func (e *environment) resolve(t *testing.T, from python.Index, requirements ...s
 	list := filepath.Join(dir, "requirements.txt")
 	report, log = filepath.Join(dir, "report.json"), filepath.Join(dir, "pip.log")
 	must(t, os.WriteFile(list, []byte(strings.Join(requirements, "\n")+"\n"), 0o600))
-	out, err := e.pip(t, python.ResolveArgs(list, report, log, from))
+	out, err := e.pip(t, python.ResolveArgs(report, log, from, list))
 	if err != nil {
 		t.Logf("pip said:\n%s", out)
 	}

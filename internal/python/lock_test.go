@@ -24,7 +24,7 @@ func TestParseReport(t *testing.T) {
 	lock, err := python.ParseReport(strings.NewReader(reportOf(
 		fmt.Sprintf(entry, "https://u:p@files.example/zope.interface-5.whl", zeros, false, "zope.interface", "5"),
 		fmt.Sprintf(entry, "https://files.example/Direct-1.0.tar.gz#sha256=x", zeros, true, "Direct", "1.0"),
-	)))
+	)), python.Index{})
 	must(t, err)
 	want := &python.Lock{Python: "3.11.2", Platform: "x86_64", Packages: []python.Package{
 		{Name: "direct", Version: "1.0", SHA256: []string{zeros}, Requested: true, Direct: true, URL: "https://files.example/Direct-1.0.tar.gz"},
@@ -70,7 +70,7 @@ func TestParseReportRefuses(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if _, err := python.ParseReport(strings.NewReader(tc.in)); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := python.ParseReport(strings.NewReader(tc.in), python.Index{}); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 		})
@@ -150,7 +150,7 @@ func TestSBOM(t *testing.T) {
 func FuzzParseReport(f *testing.F) {
 	f.Add([]byte(reportOf(fmt.Sprintf(entry, "https://x/y.whl", zeros, true, "a", "1"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		lock, err := python.ParseReport(bytes.NewReader(data))
+		lock, err := python.ParseReport(bytes.NewReader(data), python.Index{})
 		if err == nil {
 			roundTrip(t, lock)
 		}

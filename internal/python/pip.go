@@ -3,6 +3,7 @@ package python
 import (
 	"strconv"
 
+	"github.com/meteor-zone/meteor-operator/internal/forward"
 	"github.com/meteor-zone/meteor-operator/internal/layer"
 )
 
@@ -13,19 +14,49 @@ type Index struct {
 	ExtraURLs []string
 	// TrustedHosts are hosts whose certificates are not checked.
 	TrustedHosts []string
-	// CA is a file of certificates to trust.
+	// CA is a file with all certificates to trust.
 	CA string
+	// Via is the address of a forwarder that asks the indexes, if there is one.
+	Via string
+}
+
+// forwarded says whether a forwarder is asked instead of the indexes.
+func (i Index) forwarded() bool { return i.Via != "" && i.URL != "" }
+
+// urls are those that the installer is told.
+func (i Index) urls() (index string, extra []string) {
+	if !i.forwarded() {
+		return i.URL, i.ExtraURLs
+	}
+	routes, err := forward.NewRoutes(append([]string{i.URL}, i.ExtraURLs...)...)
+	if err != nil {
+		return i.URL, i.ExtraURLs
+	}
+	for _, u := range i.ExtraURLs {
+		extra = append(extra, routes.Via(i.Via, u))
+	}
+	return routes.Via(i.Via, i.URL), extra
+}
+
+// Original puts the indexes' own URLs in the place of the forwarder's in a text.
+func (i Index) Original(text string) string {
+	if !i.forwarded() {
+		return text
+	}
+	routes, err := forward.NewRoutes(append([]string{i.URL}, i.ExtraURLs...)...)
+	if err != nil {
+		return text
+	}
+	return routes.Original(i.Via, text)
 }
 
 func (i Index) args() []string {
 	var args []string
-	if i.URL != "" {
-		args = append(args, "--index-url="+i.URL)
+	index, extra := i.urls()
+	if index != "" {
+		args = append(args, "--index-url="+index)
 	}
-	if i.CA != "" {
-		args = append(args, "--cert="+i.CA)
-	}
-	for _, u := range i.ExtraURLs {
+	for _, u := range extra {
 		args = append(args, "--extra-index-url="+u)
 	}
 	for _, h := range i.TrustedHosts {
@@ -34,10 +65,13 @@ func (i Index) args() []string {
 	return args
 }
 
-// ResolveArgs are python's arguments for writing a report of what the requirements in a file come to. The log is
+// ResolveArgs are python's arguments for writing a report of what the requirements in files come to. The log is
 // what Classify reads: pip's output alone does not tell an index that is down from a package that is not there.
-func ResolveArgs(requirements, report, log string, index Index) []string {
-	args := []string{"-m", "pip", "install", "--dry-run", "--report=" + report, "--log=" + log, "--requirement=" + requirements}
+func ResolveArgs(report, log string, index Index, requirements ...string) []string {
+	args := []string{"-m", "pip", "install", "--dry-run", "--report=" + report, "--log=" + log}
+	for _, r := range requirements {
+		args = append(args, "--requirement="+r)
+	}
 	return append(args, index.args()...)
 }
 
@@ -51,7 +85,7 @@ func InstallArgs(lock, log string, index Index) []string {
 // an answer or lands where a notebook's volume hides it.
 func Env(fromSource bool) []string {
 	env := []string{
-		"PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_CACHE_DIR=1", "PIP_PROGRESS_BAR=off", "PIP_NO_COLOR=1",
+		"PIP_NO_INPUT=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_PROGRESS_BAR=off", "PIP_NO_COLOR=1",
 		"PIP_RETRIES=3", "PIP_TIMEOUT=20", "PIP_USER=0", "PIP_NO_WARN_SCRIPT_LOCATION=1", "PIP_ROOT_USER_ACTION=ignore",
 		// The order of sets shows in byte code; that of modules which pip itself imports is not wanted.
 		"PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1",

@@ -130,7 +130,7 @@ func expect(t *testing.T, log string, reason failure.Reason, want []string) {
 	t.Helper()
 	data, err := os.ReadFile(log)
 	must(t, err)
-	got := python.Classify(bytes.NewReader(data))
+	got := python.Classify(bytes.NewReader(data), python.Index{})
 	if got.Reason != reason {
 		t.Errorf("got %s, want %s\n%s", got, reason, data)
 	}
@@ -189,12 +189,12 @@ func TestClassifyOutput(t *testing.T) {
 		reason failure.Reason
 		want   string
 	}{
-		"Nothing":     {log: "", reason: failure.InternalError, want: "pip failed and did not say why"},
-		"Unknown":     {log: "ERROR: something else\n", reason: failure.InternalError, want: "pip failed: something else"},
+		"Nothing":     {log: "", reason: failure.BuildFailed, want: "pip failed and did not say why"},
+		"Unknown":     {log: "ERROR: something else\n", reason: failure.BuildFailed, want: "pip failed: something else"},
 		"NoPip":       {log: "/opt/app-root/bin/python3: No module named pip\n", reason: failure.ImageInvalid, want: "The base image's Python does not install packages: /opt/app-root/bin/python3: No module named pip"},
 		"ReadOnly":    {log: "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/python3/x'\n", reason: failure.ImageInvalid, want: "The base image does not let its users install packages: Permission denied: /usr/lib/python3/x"},
 		"Crash":       {log: "Traceback (most recent call last):\nPermissionError: [Errno 13] Permission denied: '/x'\n", reason: failure.ImageInvalid, want: "The base image does not let its users install packages: Permission denied: /x"},
-		"DiskFull":    {log: "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", reason: failure.InternalError, want: "There is not enough disk space to install the packages: CNBiConfig's build.resources gives more"},
+		"DiskFull":    {log: "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", reason: failure.BuildFailed, want: "There is not enough disk space to install the packages"},
 		"TimedOut":    {log: "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPConnectionPool(host='x', port=80): Read timed out.\n", reason: failure.PackageIndexUnavailable, want: "The package index cannot be reached: HTTPConnectionPool(host='x', port=80): Read timed out."},
 		"Credentials": {log: "ERROR: HTTP error 503 while getting https://ann:secret@host/x.whl\n", reason: failure.PackageIndexUnavailable, want: "The package index answered with status 503 for https://host/x.whl"},
 		"ManyVersions": {
@@ -210,7 +210,7 @@ func TestClassifyOutput(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			want := failure.New(tc.reason, "%s", tc.want)
-			if diff := cmp.Diff(want, python.Classify(strings.NewReader(tc.log))); diff != "" {
+			if diff := cmp.Diff(want, python.Classify(strings.NewReader(tc.log), python.Index{})); diff != "" {
 				t.Errorf("-want, +got:\n%s", diff)
 			}
 		})
@@ -222,7 +222,7 @@ func FuzzClassify(f *testing.F) {
 	f.Add([]byte("× Building wheel for  did not run successfully.\n╰─> [1 lines of output]\n x\n[end of output]\n"))
 	f.Add([]byte("ERROR: Cannot install a because these package versions have conflicting dependencies.\nThe conflict is caused by:\n x\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got := python.Classify(bytes.NewReader(data))
+		got := python.Classify(bytes.NewReader(data), python.Index{})
 		encoded, err := json.Marshal(got)
 		must(t, err)
 		if _, err := failure.Parse(encoded); err != nil {
@@ -235,7 +235,7 @@ func parse(t *testing.T, report string) *python.Lock {
 	t.Helper()
 	f, err := os.Open(report)
 	must(t, err)
-	lock, err := python.ParseReport(f)
+	lock, err := python.ParseReport(f, python.Index{})
 	must(t, errors.Join(err, f.Close()))
 	return lock
 }

@@ -35,10 +35,10 @@ type reported struct {
 }
 
 // ParseReport makes a lock of what pip writes with --dry-run --report. One entry at a time is held in memory: an
-// entry carries the package's whole description. Of the environment, only what decides which files fit is kept.
-func ParseReport(r io.Reader) (*Lock, error) {
+// entry carries the package's whole description. Where a forwarder was asked, the lock says what it stands for. Of the environment, only what decides which files fit is kept.
+func ParseReport(r io.Reader, index Index) (*Lock, error) {
 	limited := &io.LimitedReader{R: r, N: maxReport}
-	p := &reportParser{dec: json.NewDecoder(limited), lock: &Lock{}}
+	p := &reportParser{dec: json.NewDecoder(limited), lock: &Lock{}, index: index}
 	err := p.object(p.top)
 	if err == nil && p.version != "1" {
 		err = fmt.Errorf("it has version %q, not 1", text.Line(p.version, 20))
@@ -58,6 +58,7 @@ func ParseReport(r io.Reader) (*Lock, error) {
 type reportParser struct {
 	dec     *json.Decoder
 	lock    *Lock
+	index   Index
 	version string
 }
 
@@ -121,6 +122,7 @@ func (p *reportParser) install() error {
 		if len(p.lock.Packages) >= maxPackages {
 			return fmt.Errorf("there are more than %d packages", maxPackages)
 		}
+		item.Download.URL = p.index.Original(item.Download.URL)
 		locked, err := item.locked()
 		if err != nil {
 			return err

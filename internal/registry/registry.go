@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -21,8 +23,9 @@ import (
 // UserAgent is what registries' logs show.
 const UserAgent = "meteor-operator"
 
-// NewTransport returns a transport to registries. Insecure does not check certificates.
-func NewTransport(insecure bool) *http.Transport {
+// NewTransport returns a transport to registries. Insecure does not check certificates; without roots the system's
+// are trusted.
+func NewTransport(insecure bool, roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -30,8 +33,35 @@ func NewTransport(insecure bool) *http.Transport {
 		ResponseHeaderTimeout: 20 * time.Second,
 		ForceAttemptHTTP2:     true,
 		//nolint:gosec // the admin said so for this registry
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: insecure, RootCAs: roots},
 	}
+}
+
+// Roots returns the certificate authorities of the system and those in files. A file that does not exist has none;
+// without any the answer is nil, which stands for the system's.
+func Roots(files ...string) (*x509.CertPool, error) {
+	var pool *x509.CertPool
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		data, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read certificate authorities: %w", err)
+		}
+		if pool == nil {
+			if pool, err = x509.SystemCertPool(); err != nil {
+				pool = x509.NewCertPool()
+			}
+		}
+		if !pool.AppendCertsFromPEM(data) {
+			return nil, fmt.Errorf("cannot read certificate authorities: %q holds no certificate", file)
+		}
+	}
+	return pool, nil
 }
 
 // Has says whether an answer gives an error code.

@@ -40,7 +40,7 @@ func TestTLSHint(t *testing.T) {
 	self := httptest.NewTLSServer(http.NotFoundHandler())
 	defer self.Close()
 	ask := func(insecure bool, address string) error {
-		resp, err := (&http.Client{Transport: registry.NewTransport(insecure)}).Get(address)
+		resp, err := (&http.Client{Transport: registry.NewTransport(insecure, nil)}).Get(address)
 		if err == nil {
 			err = resp.Body.Close()
 		}

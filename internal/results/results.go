@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -76,10 +77,45 @@ func (d Dir) Read(name string, limit int) ([]byte, error) {
 
 // Remove takes the named result away, whatever it is.
 func (d Dir) Remove(name string) error {
-	if err := os.RemoveAll(d.path(name)); err != nil {
+	err := os.RemoveAll(d.path(name))
+	if err != nil {
+		// It may hold folders that forbid it, made by this very user.
+		open(d.path(name))
+		err = os.RemoveAll(d.path(name))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot remove result %q: %w", name, err)
 	}
 	return nil
+}
+
+// open lets the owner change all folders below one.
+func open(root string) {
+	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, _ error) error {
+		if entry != nil && entry.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+}
+
+// Sweep takes everything away but the named results, and of those what is no plain file. Whoever reads the folder
+// next finds no pipe that blocks, and nothing that takes the room of what it has to say.
+func (d Dir) Sweep(keep ...string) error {
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot list results: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !slices.Contains(keep, entry.Name()) || !entry.Type().IsRegular() {
+			errs = append(errs, d.Remove(entry.Name()))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (d Dir) path(name string) string {
