@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/http/httpproxy"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/cnbiconfig"
 	"github.com/meteor-zone/meteor-operator/controllers/customnbimage"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
@@ -29,6 +31,8 @@ type Options struct {
 	OperatorImage string
 	// BuildahImage is the image that Containerfiles are built in, unless the CNBiConfig names another.
 	BuildahImage string
+	// Proxy is what builds use where the CNBiConfig names none.
+	Proxy v1alpha1.ProxySpec
 	// Namespace is the operator's own, from where what the CNBiConfig names is copied.
 	Namespace string
 	// Clock is the time. The default is the real one.
@@ -73,10 +77,19 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Clock:           o.Clock,
 		Metrics:         recorder,
 		WatchNamespaces: o.WatchNamespaces,
+		Proxy:           o.Proxy,
+		Buildah:         o.BuildahImage != "",
 		Installed: func(ctx context.Context, namespace, pipeline string) (bool, error) {
 			return catalogue.Ready(ctx, mgr.GetClient(), namespace, pipeline)
 		},
 	})
+}
+
+// ProxyFromEnvironment is the proxy that the manager itself is told to use, as OLM does from the cluster's settings:
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case.
+func ProxyFromEnvironment() v1alpha1.ProxySpec {
+	c := httpproxy.FromEnvironment()
+	return v1alpha1.ProxySpec{HTTPProxy: c.HTTPProxy, HTTPSProxy: c.HTTPSProxy, NoProxy: c.NoProxy}
 }
 
 // newTracker returns a tracker that has looked once: what is there at the start has its watches before the first

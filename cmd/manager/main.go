@@ -64,6 +64,7 @@ func run() error {
 	if err := controllers.SetupAll(ctx, mgr, controllers.Options{
 		WatchNamespaces: s.watchNamespaces,
 		OperatorImage:   s.operatorImage,
+		Proxy:           controllers.ProxyFromEnvironment(),
 		BuildahImage:    s.buildahImage,
 		Namespace:       s.namespace,
 	}); err != nil {

@@ -129,8 +129,8 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// checkCluster waits for what a build needs before it can start.
-func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
+// checkWanted waits while somebody wants no builds.
+func (r *Reconciler) checkWanted(_ context.Context, s *scope) error {
 	if s.settled || s.seen != nil {
 		return nil
 	}
@@ -139,6 +139,14 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 	}
 	if state := s.config.ManagementState; state == v1alpha1.StateRemoved {
 		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("No build starts while spec.managementState of CNBiConfig %q is %s", v1alpha1.CNBiConfigName, state), 0)
+	}
+	return nil
+}
+
+// checkCluster waits for what a build needs before it can start.
+func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
+	if s.settled || s.seen != nil {
+		return nil
 	}
 	if !r.cluster.HasTekton() {
 		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: ask an admin to install it; the build starts by itself then", 0)

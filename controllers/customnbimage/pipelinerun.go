@@ -29,6 +29,9 @@ const (
 	defaultServiceAccount = "meteor-pipeline"
 	// untrustedServiceAccount may do nothing: what its pods see, the user's image and packages see.
 	untrustedServiceAccount = "meteor-validate"
+	// containerfileServiceAccount may do nothing either. It has a name of its own so that an admin can let its pods do what
+	// buildah needs, and those of no other account.
+	containerfileServiceAccount = "meteor-containerfile"
 	defaultTimeout          = time.Hour
 	lookTimeout             = 10 * time.Minute
 	defaultStartupTimeout   = 2 * time.Minute
@@ -255,6 +258,7 @@ func taskRunSpecs(s *scope, f flow) []tektonv1.PipelineTaskRunSpec {
 	for _, name := range f.makes {
 		spec := tektonv1.PipelineTaskRunSpec{PipelineTaskName: name, ServiceAccountName: untrusted}
 		if name == taskBuildContainerfile {
+			spec.ServiceAccountName = orDefault(s.config.Build.ServiceAccount, containerfileServiceAccount)
 			spec.PodTemplate = containerfilePodTemplate(s)
 		}
 		if resources != nil {

@@ -32,6 +32,7 @@ func TestTaskRunSpecs(t *testing.T) {
 	}
 	unconfined := func(spec tektonv1.PipelineTaskRunSpec) tektonv1.PipelineTaskRunSpec {
 		obj := newObject()
+		spec.ServiceAccountName = "meteor-containerfile"
 		spec.PodTemplate = podTemplate(&scope{obj: obj})
 		spec.PodTemplate.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptrTo(randomUser(obj)), RunAsGroup: ptrTo[int64](0)}
 		return spec

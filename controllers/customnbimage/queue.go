@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
@@ -123,6 +125,16 @@ func queued(obj client.Object) []string {
 	return nil
 }
 
+// leavesQueue lets pass that an object waits for its turn no more.
+func leavesQueue() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return queued(e.ObjectOld) != nil && queued(e.ObjectNew) == nil },
+		DeleteFunc:  func(e event.DeleteEvent) bool { return queued(e.Object) != nil },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
 // running is an indexer: it finds the runs of builds that have not ended.
 func running(obj client.Object) []string {
 	run, ok := obj.(*tektonv1.PipelineRun)
@@ -132,7 +144,7 @@ func running(obj client.Object) []string {
 	return []string{indexedTrue}
 }
 
-// objectsWaitingBeside are the objects whose place in the queue a run's begin or end changes.
-func (r *Reconciler) objectsWaitingBeside(ctx context.Context, run client.Object) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(run.GetNamespace()), client.MatchingFields{indexQueued: indexedTrue})
+// objectsWaitingBeside are the objects of the same namespace that wait for their turn.
+func (r *Reconciler) objectsWaitingBeside(ctx context.Context, obj client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(obj.GetNamespace()), client.MatchingFields{indexQueued: indexedTrue})
 }

@@ -111,7 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
 		r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
-		r.checkCluster, r.placeOrder, r.checkSecrets, r.takeTurn, r.ensureRun,
+		r.checkWanted, r.placeOrder, r.checkCluster, r.checkSecrets, r.takeTurn, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)
 	err := r.statuses.Apply(ctx, s.before, s.obj)

@@ -96,6 +96,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Watches(&v1alpha1.CNBiConfig{}, handler.EnqueueRequestsFromMapFunc(r.allObjects),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.CustomNBImage{}, handler.EnqueueRequestsFromMapFunc(r.objectsWaitingBeside), builder.WithPredicates(leavesQueue())).
 		WatchesRawSource(o.Tracker.Source(func(ctx context.Context) []reconcile.Request { return r.allObjects(ctx, nil) })).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Build(r)

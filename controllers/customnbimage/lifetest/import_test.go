@@ -147,7 +147,10 @@ func checkReady(t *testing.T, obj *v1alpha1.CustomNBImage, run *tektonv1.Pipelin
 	if len(got.Builds) != 1 || got.Builds[0].StartTime == nil || got.Builds[0].CompletionTime == nil {
 		t.Fatalf("builds: %+v", got.Builds)
 	}
-	got.Builds[0].StartTime, got.Builds[0].CompletionTime = nil, nil
+	if got.Builds[0].Duration == nil {
+		t.Error("the record has no duration")
+	}
+	got.Builds[0].StartTime, got.Builds[0].CompletionTime, got.Builds[0].Duration = nil, nil, nil
 	want := v1alpha1.CustomNBImageStatus{
 		ObservedGeneration: obj.Generation, Phase: v1alpha1.PhaseReady,
 		Image: image, SourceImage: source + "@" + digest, ImageStreamTag: "notebook:1.2",
@@ -156,7 +159,7 @@ func checkReady(t *testing.T, obj *v1alpha1.CustomNBImage, run *tektonv1.Pipelin
 		BuildID: run.Labels[v1alpha1.LabelBuild], PipelineRunName: run.Name,
 		Builds: []v1alpha1.BuildRecord{{
 			ID: run.Labels[v1alpha1.LabelBuild], Cause: v1alpha1.CauseCreated, Result: v1alpha1.BuildSucceeded,
-			Reason: v1alpha1.ReasonSucceeded, Image: image, PipelineRunName: run.Name,
+			Reason: v1alpha1.ReasonSucceeded, Image: image, SourceImage: source + "@" + digest, PipelineRunName: run.Name,
 		}},
 		Pipelines: []v1alpha1.PipelineStatus{{Name: pipeline, PipelineRunName: run.Name, Ready: "True"}},
 	}

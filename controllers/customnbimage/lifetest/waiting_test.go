@@ -346,7 +346,7 @@ func TestEditMeanwhile(t *testing.T) {
 	w.oneRun("notebook", third)
 }
 
-// TestEditToWhatCannotBe asks for a build, while another goes on, that this version does not have.
+// TestEditToWhatCannotBe asks for a build, while another goes on, on what there is not.
 func TestEditToWhatCannotBe(t *testing.T) {
 	w := newWorld(t, true, true)
 	w.start()
@@ -354,10 +354,11 @@ func TestEditToWhatCannotBe(t *testing.T) {
 	run := w.run("notebook")
 	w.edit("notebook", func(o *v1alpha1.CustomNBImage) {
 		o.Spec = v1alpha1.CustomNBImageSpec{
-			BuildType: v1alpha1.BuildTypePackageList, BuilderImage: source, PackageVersions: []string{"pandas"},
+			BuildType: v1alpha1.BuildTypePackageList, PackageVersions: []string{"pandas"},
+			RuntimeEnvironment: &v1alpha1.RuntimeEnvironment{OSName: "ubi", OSVersion: "8", PythonVersion: "3.8"},
 		}
 	})
-	w.is("notebook", "refused", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonInvalidSpec))
+	w.is("notebook", "refused", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonRuntimeEnvironmentNotFound))
 	w.gone(run)
 	w.edit("notebook", func(o *v1alpha1.CustomNBImage) {
 		o.Spec = v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypeImageImport, FromImage: source}
