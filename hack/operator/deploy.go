@@ -16,8 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 )
 
 const (
@@ -51,21 +49,7 @@ func (c *Cluster) DeployImage(ctx context.Context, image string) error {
 	if err := c.awaitAvailable(ctx); err != nil {
 		return err
 	}
-	return c.AllowPlainHTTP(ctx)
-}
-
-// AllowPlainHTTP has the CNBiConfig say that the local cluster's registries speak plain HTTP. Elsewhere it does nothing.
-func (c *Cluster) AllowPlainHTTP(ctx context.Context) error {
-	if c.Local == nil {
-		return nil
-	}
-	config := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"registry": map[string]any{
-		"insecure":      string(v1alpha1.InsecurePlainHTTP),
-		"insecureHosts": []any{c.Local.Registry, c.Local.PrivateRegistry},
-	}}}}
-	config.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("CNBiConfig"))
-	config.SetName(v1alpha1.CNBiConfigName)
-	return c.apply(ctx, config)
+	return c.Configure(ctx)
 }
 
 // pushImage builds the operator's image and returns its reference as the cluster names it.

@@ -68,7 +68,7 @@ func configure(ctx context.Context) error {
 		l.Items[0].Spec.Validation.StartupTimeout = &metav1.Duration{Duration: startupTimeout}
 		return true, on.Client.Patch(ctx, &l.Items[0], client.MergeFrom(before))
 	})
-	return errors.Join(err, on.AllowPlainHTTP(ctx))
+	return errors.Join(err, on.Configure(ctx))
 }
 
 // testCase is one story.
