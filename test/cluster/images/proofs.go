@@ -226,6 +226,19 @@ func proveMemoryHungry(ctx context.Context, b *bench) error {
 	})
 }
 
+// proveS2I sees that source is put in place and that what it ends with starts.
+func proveS2I(ctx context.Context, b *bench) error {
+	const try = "mkdir /tmp/src && echo found > /tmp/src/file && " + scripts + "/assemble && cat " + home + "/file " + appRoot + "/assembled"
+	said, err := b.output(ctx, "", "sh", "-c", try)
+	if err != nil {
+		return err
+	}
+	if !strings.HasSuffix(said, "found\nby assemble") {
+		return fmt.Errorf("it does not assemble source: %s", said)
+	}
+	return answers(ctx, b, anyUser, api)
+}
+
 // proveBuildah sees that it is there with all its libraries. What it may do is the pod's matter.
 func proveBuildah(ctx context.Context, b *bench) error {
 	return expectOutput(ctx, b, "buildah version 1.28", "buildah", "--version")

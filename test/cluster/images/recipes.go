@@ -29,6 +29,7 @@ var proofCode embed.FS
 const (
 	appRoot    = "/opt/app-root"
 	home       = appRoot + "/src"
+	scripts    = "/usr/libexec/s2i"
 	searchPath = appRoot + "/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
@@ -48,6 +49,7 @@ func layerRecipes() map[string]layerRecipe {
 		"old-python":    {on: "jupyter"},
 		"crashes-later": {on: "jupyter"},
 		"memory-hungry": {on: "jupyter"},
+		"s2i":           {on: "jupyter"},
 		"busybox":       {},
 		"buildah":       {on: "debian"},
 	}
@@ -88,6 +90,8 @@ func imageRecipes() []imageRecipe {
 			config: notebookConfig("A Jupyter notebook that ends soon after its first answer", "start-notebook.sh")},
 		{name: "memory-hungry", layer: "memory-hungry", prove: proveMemoryHungry,
 			config: notebookConfig("A Jupyter notebook that takes 2.5 GiB of memory to start", "start-notebook.sh")},
+		{name: "s2i", layer: "s2i", prove: proveS2I,
+			config: asBuilder(notebookConfig("A source-to-image builder of Jupyter notebooks", scripts+"/run"))},
 		{name: "buildah", layer: "buildah", prove: proveBuildah, config: buildahConfig()},
 	}
 }
@@ -125,6 +129,14 @@ func buildahConfig() v1.Config {
 		},
 		Labels: map[string]string{"org.opencontainers.image.title": "buildah, as the meteor operator runs it"},
 	}
+}
+
+// asBuilder says where the scripts are that turn source into an image.
+func asBuilder(c v1.Config) v1.Config {
+	c.Labels["io.openshift.s2i.scripts-url"] = "image://" + scripts
+	c.Labels["io.openshift.s2i.destination"] = "/tmp"
+	c.Env = append(c.Env, "STI_SCRIPTS_URL=image://"+scripts, "STI_SCRIPTS_PATH="+scripts)
+	return c
 }
 
 func asRoot(c v1.Config) v1.Config {

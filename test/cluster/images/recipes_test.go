@@ -9,7 +9,7 @@ import (
 func TestNames(t *testing.T) {
 	want := []string{
 		"jupyter", "jupyter-slow", "no-python", "old-python", "no-jupyter",
-		"never-listens", "ignores-prefix", "needs-root", "crashes-later", "memory-hungry",
+		"never-listens", "ignores-prefix", "needs-root", "crashes-later", "memory-hungry", "s2i",
 		"buildah",
 	}
 	if diff := cmp.Diff(want, Names()); diff != "" {

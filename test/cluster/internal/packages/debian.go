@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,8 @@ type repackaged struct {
 	from []string
 	// requires is what upstream declares; Debian's packaging drops it.
 	requires []string
+	// unbundled is what upstream carries along and Debian made a requirement of.
+	unbundled []string
 	// libraries are the Debian packages with the shared libraries that it needs
 	// and that the smallest Debian does not have. They become part of the wheel.
 	libraries []string
@@ -39,10 +42,18 @@ var fromDebianPackages = []repackaged{
 	{from: []string{"python3-tz"}},
 	{from: []string{"python3-six"}},
 	{from: []string{"python3-boto3"}, requires: []string{"botocore<1.30.0,>=1.29.27", "jmespath<2.0.0,>=0.7.1", "s3transfer<0.7.0,>=0.6.0"}},
-	{from: []string{"python3-botocore"}, requires: []string{"jmespath<2.0.0,>=0.7.1", "python-dateutil<3.0.0,>=2.1", "urllib3<1.27,>=1.25.4"}},
+	{
+		from:      []string{"python3-botocore"},
+		requires:  []string{"jmespath<2.0.0,>=0.7.1", "python-dateutil<3.0.0,>=2.1", "urllib3<1.27,>=1.25.4"},
+		unbundled: []string{"requests"},
+	},
 	{from: []string{"python3-s3transfer"}, requires: []string{"botocore<2.0a.0,>=1.12.36"}},
 	{from: []string{"python3-jmespath"}},
-	{from: []string{"python3-urllib3"}},
+	{from: []string{"python3-urllib3"}, unbundled: []string{"six"}},
+	{from: []string{"python3-requests"}, requires: []string{"chardet<6,>=3.0.2", "idna<4,>=2.5", "urllib3<1.27,>=1.21.1", "certifi>=2017.4.17"}},
+	{from: []string{"python3-chardet"}},
+	{from: []string{"python3-idna"}},
+	{from: []string{"python3-certifi"}},
 	// What pip builds source distributions with.
 	{from: []string{"python3-setuptools", "python3-pkg-resources"}},
 	{from: []string{"python3-wheel"}},
@@ -147,6 +158,9 @@ func untar(content []byte) ([]file, error) {
 	}
 }
 
+// aboutPackage are files of an installed package that say what it is.
+var aboutPackage = regexp.MustCompile(`^[^/]+\.(?:egg|dist)-info/(.+)$`)
+
 // extension tells for which Python, and which machine, a module was compiled.
 var extension = regexp.MustCompile(`\.cpython-(\d+)-(\w+)-linux-gnu\.so$`)
 
@@ -162,9 +176,9 @@ func (r repackaged) repackage(ctx context.Context, dir string) (distribution, er
 		if !ok {
 			continue
 		}
-		if inside, entry, ok := strings.Cut(name, ".egg-info/"); ok && !strings.Contains(inside, "/") {
-			switch entry {
-			case "PKG-INFO":
+		if m := aboutPackage.FindStringSubmatch(name); m != nil {
+			switch m[1] {
+			case "PKG-INFO", "METADATA":
 				info = f.content
 			case "entry_points.txt":
 				w.entryPoints = f.content
@@ -179,7 +193,7 @@ func (r repackaged) repackage(ctx context.Context, dir string) (distribution, er
 	if len(info) == 0 {
 		return distribution{}, errors.New("it says nothing of itself")
 	}
-	w.metadata = withRequirements(info, r.requires)
+	w.metadata = withRequirements(info, slices.Concat(r.requires, r.unbundled))
 	w.name, w.version = field(info, "Name"), field(info, "Version")
 	if err := w.bundle(ctx, dir, r.libraries); err != nil {
 		return distribution{}, err

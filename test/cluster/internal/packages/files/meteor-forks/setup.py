@@ -21,6 +21,8 @@ def fork():
             time.sleep(0.05)
             continue
         if child == 0:
+            # Whoever reads what this package prints need not wait for its children.
+            os.closerange(0, 64)
             time.sleep(300)
             os._exit(0)
         started += 1
