@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/internal/failure"
 	"github.com/meteor-zone/meteor-operator/internal/layer"
 	"github.com/meteor-zone/meteor-operator/internal/python"
+	"github.com/meteor-zone/meteor-operator/internal/text"
 )
 
 // installer is what resolving and installing have in common: pip, or uv where the base image has no pip. Both steps
@@ -134,7 +137,7 @@ func (i *installer) resolve(ctx context.Context, requirements []string) error {
 
 func (i *installer) readResolved(report string) (*python.Lock, error) {
 	if i.uv != "" {
-		return readLock(i.path("uv.lock"))
+		return i.readCompiled(i.path("uv.lock"))
 	}
 	file, err := openPlain(report)
 	if err != nil {
@@ -142,6 +145,24 @@ func (i *installer) readResolved(report string) (*python.Lock, error) {
 	}
 	lock, err := python.ParseReport(file, i.index)
 	return lock, errors.Join(err, file.Close())
+}
+
+// readCompiled reads a lock that uv wrote.
+func (i *installer) readCompiled(name string) (*python.Lock, error) {
+	if i.index.Local != "" {
+		f, err := openPlain(name)
+		if err != nil {
+			return nil, fmt.Errorf("cannot open lock: %w", err)
+		}
+		data, err := io.ReadAll(io.LimitReader(f, maxCompiled))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, fmt.Errorf("cannot read lock: %w", err)
+		}
+		if err := os.WriteFile(name, i.index.WithoutLocal(data), 0o644); err != nil {
+			return nil, fmt.Errorf("cannot write lock: %w", err)
+		}
+	}
+	return readLock(name)
 }
 
 // install installs the lock and packs what that changed.
@@ -202,13 +223,34 @@ func (i *installer) run(log string, do func(out io.Writer) error) error {
 		return failure.New(failure.ImageInvalid, "The base image's Python has no pip, or pip does not start: %s", exit)
 	}
 	defer f.Close()
-	return python.Classify(f, i.index)
+	failed := python.Classify(f, i.index)
+	failed.Message = named(failed.Message)
+	return failed
+}
+
+var lineOf = regexp.MustCompile(`-r (\S+) \(line (\d+)\)`)
+
+// named puts what was asked for in the place of where that stands.
+func named(message string) string {
+	return lineOf.ReplaceAllStringFunc(message, func(where string) string {
+		m := lineOf.FindStringSubmatch(where)
+		data, err := os.ReadFile(m[1])
+		n, _ := strconv.Atoi(m[2])
+		lines := strings.Split(string(data), "\n")
+		if err != nil || n < 1 || n > len(lines) {
+			return where
+		}
+		return text.Line(lines[n-1], 100)
+	})
 }
 
 func killed(exit *exec.ExitError) bool {
 	status, ok := exit.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
+
+// maxCompiled is more than a lock needs.
+const maxCompiled = 16 << 20
 
 // tail keeps the end of what was written to it.
 type tail struct{ data []byte }

@@ -40,6 +40,7 @@ type pushFlags struct {
 	timeout                                   *time.Duration
 	base, target                              sideFlags
 	trust                                     *trustFlags
+	origin                                    originFlags
 }
 
 type sideFlags struct {
@@ -86,6 +87,7 @@ func runPush(ctx context.Context, e *env) error {
 		base:      e.side("base", "the base image, with its digest"),
 		target:    e.side("target", "the name that the image gets"),
 		trust:     e.trust(),
+		origin:    e.origin(),
 	}
 	e.kept = []string{"image", "IMAGE_URL", "IMAGE_DIGEST", "built"}
 	if err := e.parse(); err != nil {
@@ -109,7 +111,11 @@ func (f pushFlags) run(ctx context.Context, e *env, platform v1.Platform) error 
 	if err != nil {
 		return because(err, failure.RegistryPushUnauthorized, "The push")
 	}
-	pusher, err := image.NewPusher(image.Options{Base: base, Target: target, Platform: platform, CreatedBy: *f.createdBy})
+	options := image.Options{Base: base, Target: target, Platform: platform, CreatedBy: *f.createdBy}
+	if err := f.origin.describe(&options); err != nil {
+		return err
+	}
+	pusher, err := image.NewPusher(options)
 	if err != nil {
 		return err
 	}

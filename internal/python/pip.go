@@ -18,6 +18,8 @@ type Index struct {
 	CA string
 	// Via is the address of a forwarder that asks the indexes, if there is one.
 	Via string
+	// Local is a folder whose projects are installed from it, and are no part of a lock.
+	Local string
 }
 
 // forwarded says whether a forwarder is asked instead of the indexes.

@@ -123,6 +123,9 @@ func (p *reportParser) install() error {
 			return fmt.Errorf("there are more than %d packages", maxPackages)
 		}
 		item.Download.URL = p.index.Original(item.Download.URL)
+		if p.index.isLocal(item.Download.URL) {
+			continue
+		}
 		locked, err := item.locked()
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -131,6 +132,8 @@ func (p *Plan) Encode() string {
 			q.Ignored = append(p.Ignored[:len(p.Ignored)-left:len(p.Ignored)-left], "…")
 		}
 		data, err := json.Marshal(&q)
+		// A dollar sign may mean something to what hands the result on.
+		data = bytes.ReplaceAll(data, []byte("$"), []byte(`\u0024`))
 		if err == nil && len(data) <= maxPlan || left >= len(p.Ignored) {
 			return string(data)
 		}
