@@ -144,13 +144,14 @@ type RegistrySpec struct {
 	// repository is the template of the repository that a built image is
 	// pushed to, as in registry.example.com/notebooks/{namespace}/{name}:
 	// {namespace} and {name} stand for the CustomNBImage's, and both must be
-	// there, so that no namespace can write another's images. Without it,
-	// images go to OpenShift's internal registry, where there is one. Imports
-	// push nothing.
+	// there, with '/', '.' or '_' beside {namespace}, so that no namespace can
+	// write another's images. Without it, images go to OpenShift's internal
+	// registry, where there is one. Imports push nothing.
 	// +optional
 	// +kubebuilder:validation:MaxLength=255
 	// +kubebuilder:validation:XValidation:rule="self.contains('{namespace}') && self.contains('{name}')",message="registry.repository needs both {namespace} and {name} in it, as in registry.example.com/notebooks/{namespace}/{name}"
 	// +kubebuilder:validation:XValidation:rule="self.replace('{namespace}', 'x').replace('{name}', 'x').matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\\\\[[0-9a-f:]+\\\\])(:[0-9]{1,5})?(/[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*)+$')",message="registry.repository is not a repository: write registry[:port]/path in lower case, without scheme, tag and digest, as in registry.example.com/notebooks/{namespace}/{name}"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('{namespace}') || self.matches('[/._][{]namespace[}]([/._]|$)')",message="registry.repository has a '-', a letter or a digit beside {namespace}, with which two namespaces could come to the same repository: write '/', '.' or '_' there, as in quay.io/org/{namespace}.{name}"
 	Repository string `json:"repository,omitempty"`
 
 	// pushSecret names the Secret of type kubernetes.io/dockerconfigjson that

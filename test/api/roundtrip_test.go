@@ -83,7 +83,7 @@ func defaultConfig() map[string]any {
 			"namespaces":      map[string]any{"mode": "OnDemand"},
 			"registry":        map[string]any{"insecure": "Never"},
 			"validation":      map[string]any{"minimumPython": "3.8", "startupTimeout": "120s"},
-			"build":           map[string]any{"timeout": "1h", "concurrency": int64(10), "retries": int64(5)},
+			"build":           map[string]any{"timeout": "1h", "concurrency": int64(10), "containerfiles": "Unprivileged", "retries": int64(5)},
 			"publish":         map[string]any{"imageStreams": "Auto", "referencePolicy": "Source", "scheduledImport": "Disabled"},
 			"retention": map[string]any{
 				"successful": map[string]any{"count": int64(1), "age": "168h"},
