@@ -29,6 +29,9 @@ func runSource(ctx context.Context, e *env) error {
 	dir := e.flags.String("source", "", "empty folder for the repository and what is wanted of it")
 	commit := e.flags.String("commit", "", "the commit that the reference stood for")
 	encoded := e.flags.String("plan", "", "the plan that was made for it")
+	index := e.flags.String("index-url", "", "the package index that is set up")
+	var extra []string
+	e.array(&extra, "extra-index-urls", "other indexes that are")
 	if err := e.parse(); err != nil {
 		return err
 	}
@@ -46,7 +49,10 @@ func runSource(ctx context.Context, e *env) error {
 	defer found.Close()
 	wishes := &repository.Wishes{}
 	if !plan.S2I {
-		if wishes, err = found.Wishes(); err != nil {
+		if wishes, err = found.Wishes(); err == nil {
+			err = wishes.CheckIndexes(append(extra, *index)...)
+		}
+		if err != nil {
 			return err
 		}
 	}

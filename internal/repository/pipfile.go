@@ -50,9 +50,7 @@ func (r *Repository) pipfileLock(w *Wishes) error {
 		return unsupported("%q is no lock of pipenv: %s", shown(r.Packages), text.Line(err.Error(), 200))
 	}
 	w.Hashed = true
-	if err := r.pipSources(w, lock.Meta.Sources, lock.Meta.Requires.Python); err != nil {
-		return err
-	}
+	r.pipSources(w, lock.Meta.Sources, lock.Meta.Requires.Python)
 	return r.pipEntries(w, lock.Default)
 }
 
@@ -71,9 +69,7 @@ func (r *Repository) pipfile(w *Wishes) error {
 	if err := toml.Unmarshal(data, &file); err != nil {
 		return unsupported("%q is no Pipfile: %s", shown(r.Packages), text.Line(err.Error(), 200))
 	}
-	if err := r.pipSources(w, file.Source, file.Requires.Python); err != nil {
-		return err
-	}
+	r.pipSources(w, file.Source, file.Requires.Python)
 	entries := map[string]pipEntry{}
 	for name, value := range file.Packages {
 		e := pipEntry{}
@@ -87,18 +83,13 @@ func (r *Repository) pipfile(w *Wishes) error {
 	return r.pipEntries(w, entries)
 }
 
-func (r *Repository) pipSources(w *Wishes, sources []pipSource, python string) error {
+func (r *Repository) pipSources(w *Wishes, sources []pipSource, python string) {
 	for _, s := range sources {
-		if err := w.index(shown(r.Packages), s.URL); err != nil {
-			return err
-		}
+		w.index(shown(r.Packages), s.URL)
 	}
-	// Python's own index is what every Pipfile names: that is not worth a note.
-	w.Ignored = nil
 	if python != "" {
 		w.Ignored = append(w.Ignored, fmt.Sprintf("%s: Python %s, since the base image's is used", r.Packages, text.Line(python, 20)))
 	}
-	return nil
 }
 
 func (r *Repository) pipEntries(w *Wishes, entries map[string]pipEntry) error {

@@ -132,7 +132,8 @@ func (r *requirementsReader) option(file, where, line string, constraints bool) 
 		r.wishes.Requirements = append(r.wishes.Requirements, name)
 		return nil
 	case slices.Contains(indexes, name):
-		return r.wishes.index(where, value)
+		r.wishes.index(where, value)
+		return nil
 	case slices.Contains(outside, name):
 		return unsupported("%s has %s, which a repository may not set: indexes are set by an admin in CNBiConfig, spec.packageIndex", where, name)
 	}

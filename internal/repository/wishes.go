@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type Wishes struct {
 	Hashed bool
 	// Conda is the path of an environment for conda.
 	Conda string
+	// Indexes are what files say of package indexes. They are only looked at: packages come from those that are set up.
+	Indexes []NamedIndex
 	// Ignored says what is left out.
 	Ignored []string
 }
@@ -49,12 +52,41 @@ func (r *Repository) Wishes() (*Wishes, error) {
 	return w, nil
 }
 
-// index says what is made of an index that a repository names: Python's own is the one that is meant by default.
-func (w *Wishes) index(where, url string) error {
-	trimmed := strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/simple")
-	if slices.Contains([]string{"https://pypi.org", "https://pypi.python.org", "https://files.pythonhosted.org"}, trimmed) {
-		w.Ignored = append(w.Ignored, where+": index "+trimmed+", packages come from the index that is set up here")
-		return nil
+// NamedIndex is a package index that a file names.
+type NamedIndex struct {
+	// Where is the file, and the line if it matters.
+	Where string
+	// URL is what is there.
+	URL string
+}
+
+func (w *Wishes) index(where, url string) {
+	w.Indexes = append(w.Indexes, NamedIndex{Where: where, URL: url})
+}
+
+// public are the names of Python's own index, which is what files name by default.
+var public = []string{"https://pypi.org", "https://pypi.python.org"}
+
+// CheckIndexes refuses indexes that are neither Python's own nor among those that are set up: which packages come
+// from where is the admin's to say, and another index might have others of the same names.
+func (w *Wishes) CheckIndexes(setUp ...string) error {
+	known := slices.Clone(public)
+	for _, u := range setUp {
+		known = append(known, plainIndex(u))
 	}
-	return unsupported("%s names a package index, which a repository may not: indexes are set by an admin in CNBiConfig, spec.packageIndex", where)
+	for _, i := range w.Indexes {
+		if !slices.Contains(known, plainIndex(i.URL)) {
+			return unsupported("%s names package index %q, which is not one of those that an admin has set up in CNBiConfig, spec.packageIndex", i.Where, hidden(i.URL))
+		}
+	}
+	return nil
+}
+
+// plainIndex is a URL in the form in which two are compared.
+func plainIndex(raw string) string {
+	if u, err := url.Parse(raw); err == nil {
+		u.User = nil
+		raw = u.String()
+	}
+	return strings.TrimSuffix(strings.TrimRight(raw, "/"), "/simple")
 }
