@@ -243,3 +243,13 @@ func proveS2I(ctx context.Context, b *bench) error {
 func proveBuildah(ctx context.Context, b *bench) error {
 	return expectOutput(ctx, b, "buildah version 1.28", "buildah", "--version")
 }
+
+// proveBook sees that the tools find each other, and a kernel.
+func proveBook(ctx context.Context, b *bench) error {
+	return errors.Join(
+		expectOutput(ctx, b, "sphinx-build 5.", "sphinx-build", "--version"),
+		expectOutput(ctx, b, "pandoc 2.", "pandoc", "--version"),
+		expectOutput(ctx, b, "ok", "python3", "-c", "import myst_parser, nbsphinx, nbconvert, ipykernel; print('ok')"),
+		expectOutput(ctx, b, "Available kernels:", "jupyter", "kernelspec", "list"),
+	)
+}

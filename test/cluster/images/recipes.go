@@ -52,6 +52,7 @@ func layerRecipes() map[string]layerRecipe {
 		"s2i":           {on: "jupyter"},
 		"busybox":       {},
 		"buildah":       {on: "debian"},
+		"book":          {on: "python"},
 	}
 }
 
@@ -93,6 +94,8 @@ func imageRecipes() []imageRecipe {
 		{name: "s2i", layer: "s2i", prove: proveS2I,
 			config: asBuilder(notebookConfig("A source-to-image builder of Jupyter notebooks", scripts+"/run"))},
 		{name: "buildah", layer: "buildah", prove: proveBuildah, config: buildahConfig()},
+		{name: "book", layer: "book", prove: proveBook,
+			config: notebookConfig("Sphinx, MyST and nbsphinx", "sphinx-build", "--version")},
 	}
 }
 

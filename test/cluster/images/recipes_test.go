@@ -10,7 +10,7 @@ func TestNames(t *testing.T) {
 	want := []string{
 		"jupyter", "jupyter-slow", "no-python", "old-python", "no-jupyter",
 		"never-listens", "ignores-prefix", "needs-root", "crashes-later", "memory-hungry", "s2i",
-		"buildah",
+		"buildah", "book",
 	}
 	if diff := cmp.Diff(want, Names()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
