@@ -91,6 +91,9 @@ func Objects(opts Options) ([]*unstructured.Unstructured, error) {
 		if !opts.IndexForwarder {
 			dropForwarder(obj)
 		}
+		if opts.Containerfiles == privileged {
+			privilege(obj)
+		}
 	}
 	return objs, nil
 }

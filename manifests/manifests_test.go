@@ -3,6 +3,7 @@ package manifests_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
 	"knative.dev/pkg/apis"
 	"sigs.k8s.io/yaml"
 
@@ -204,7 +206,7 @@ func TestTheAccountMayDoNoMoreThanPush(t *testing.T) {
 	if diff := cmp.Diff(want, role.Rules); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
-	for _, name := range []string{"meteor-pipeline", "meteor-validate"} {
+	for _, name := range []string{"meteor-pipeline", "meteor-validate", "meteor-containerfile"} {
 		var account corev1.ServiceAccount
 		convert(t, "ServiceAccount", name, &account)
 		if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
@@ -226,12 +228,16 @@ func TestContainers(t *testing.T) {
 				if step.Script != "" || len(step.Command) == 0 {
 					t.Errorf("script %q, command %q", step.Script, step.Command)
 				}
-				checkSecurity(t, step.SecurityContext, step.Image == builder)
+				if step.Image == buildah {
+					checkRoot(t, step.SecurityContext)
+				} else {
+					checkSecurity(t, step.SecurityContext, step.Image == builder)
+				}
 				if step.ComputeResources.Requests.Cpu().IsZero() || step.ComputeResources.Limits.Memory().IsZero() {
 					t.Errorf("resources %v", step.ComputeResources)
 				}
 				checkSubstitutions(t, append(slices.Clone(step.Command), step.Args...))
-				if trusted := step.Image == builder; trusted == strings.Contains(step.Image, "$(") {
+				if trusted := step.Image == builder; step.Image != buildah && trusted == strings.Contains(step.Image, "$(") {
 					t.Errorf("image %q is neither ours nor the user's", step.Image)
 				}
 			})
@@ -361,6 +367,40 @@ func checkSecurity(t *testing.T, s *corev1.SecurityContext, ours bool) {
 		t.Error("names a user, which is the pod's to choose")
 	case ours && (s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem):
 		t.Error("ours, and may write to its root file system")
+	}
+}
+
+// checkRoot checks the one container that is root: of a runtime's default capabilities it keeps those that a user
+// namespace takes, and the Pod Security Standard "baseline" lets it.
+func checkRoot(t *testing.T, s *corev1.SecurityContext) {
+	t.Helper()
+	runtimeDefault := []corev1.Capability{
+		"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETPCAP", "SYS_CHROOT",
+	}
+	want := &corev1.SecurityContext{
+		RunAsUser: ptr.To[int64](0), RunAsGroup: ptr.To[int64](0), RunAsNonRoot: ptr.To(false), AllowPrivilegeEscalation: ptr.To(false),
+		Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"SETFCAP"}, Drop: runtimeDefault},
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
+func TestContainerfilesInPrivilegedContainers(t *testing.T) {
+	for mode, want := range map[string]bool{"": false, "Unprivileged": false, "Never": false, "Privileged": true} {
+		got := map[string]bool{}
+		for _, obj := range rendered(t, manifests.Options{BuilderImage: builder, BuildahImage: buildah, Containerfiles: mode}) {
+			steps, _, _ := unstructured.NestedSlice(obj.Object, "spec", "steps")
+			for _, step := range steps {
+				m, _ := step.(map[string]any)
+				if is, _, _ := unstructured.NestedBool(m, "securityContext", "privileged"); is {
+					got[fmt.Sprintf("%s/%s", obj.GetName(), m["name"])] = true
+				}
+			}
+		}
+		if (len(got) == 1 && got["meteor-build-containerfile/build"]) != want || len(got) > 1 {
+			t.Errorf("%q: privileged are %v", mode, got)
+		}
 	}
 }
 

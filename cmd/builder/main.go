@@ -43,19 +43,28 @@ type command struct {
 }
 
 var commands = map[string]command{
-	"inspect": {"ask the registry about an image", runInspect},
-	"place":   {"copy this program to where other steps can run it", runPlace},
-	"look":    {"look at the image that this runs in, from inside", runLook},
-	"probe":   {"look at the notebook beside this, from outside, and judge it", runProbe},
-	"prepare": {"place this program, and write down which packages are asked for", runPrepare},
-	"forward": {"ask a package index that wants credentials, for those who must not see them", runForward},
-	"resolve": {"find the versions of packages in the base image that this runs in, and lock them", runResolve},
-	"install": {"install a lock in the base image that this runs in, and pack what that changed", runInstall},
-	"push":    {"append the layer of a build to its base image, and push the result", runPush},
+	"inspect":            {"ask the registry about an image", runInspect},
+	"place":              {"copy this program to where other steps can run it", runPlace},
+	"look":               {"look at the image that this runs in, from inside", runLook},
+	"probe":              {"look at the notebook beside this, from outside, and judge it", runProbe},
+	"prepare":            {"place this program, and write down which packages are asked for", runPrepare},
+	"forward":            {"ask a package index that wants credentials, for those who must not see them", runForward},
+	"fetch":              {"find out what a repository wants to be, and what it is built on", runFetch},
+	"source":             {"place this program, and get a repository for the steps that build from it", runSource},
+	"resolve":            {"find the versions of packages in the base image that this runs in, and lock them", runResolve},
+	"install":            {"install a lock in the base image that this runs in, and pack what that changed", runInstall},
+	"resolve-repository": {"resolve what a repository wants in the base image", runResolveRepository},
+	"install-repository": {"install what a repository wants in the base image, and pack what that changed", runInstallRepository},
+	"assemble":           {"what install-repository runs", runAssemble},
+	"push":               {"append the layer of a build to its base image, and push the result", runPush},
+
+	"containerfile-prepare": {"fetch a repository and the images that its Containerfile needs", runContainerfilePrepare},
+	"containerfile-build":   {"build the Containerfile with the buildah that this runs beside", runContainerfileBuild},
+	"containerfile-push":    {"check what the build left, and push it", runContainerfilePush},
 }
 
 // order is how the commands are listed: as a pipeline runs them.
-var order = []string{"inspect", "place", "prepare", "forward", "resolve", "install", "push", "look", "probe"}
+var order = []string{"inspect", "place", "fetch", "prepare", "source", "forward", "resolve", "install", "resolve-repository", "install-repository", "assemble", "push", "containerfile-prepare", "containerfile-build", "containerfile-push", "look", "probe"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -97,7 +106,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "Usage: builder COMMAND [FLAGS]")
 	for _, name := range order {
-		fmt.Fprintf(w, "  %-8s %s\n", name, commands[name].summary)
+		fmt.Fprintf(w, "  %-21s %s\n", name, commands[name].summary)
 	}
 }
 
