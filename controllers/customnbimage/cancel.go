@@ -18,20 +18,27 @@ func (r *Reconciler) cancelOnDemand(ctx context.Context, s *scope) error {
 	if asked == s.obj.Status.LastCancel {
 		return nil
 	}
-	s.obj.Status.LastCancel = asked
 	switch {
-	case s.settled:
-		return nil
-	case s.seen == nil:
-		now := r.clock.Now()
-		s.seen = &observation{flow: flowOf(s.obj), started: now, stage: flowOf(s.obj).first()}
-	case s.seen.finished && !s.mayRetry():
-		return nil
-	case !s.seen.finished:
+	case s.settled, s.seen != nil && s.seen.finished && !s.mayRetry():
+	case s.seen != nil && !s.seen.finished:
 		run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.seen.runName}}
-		return r.cancel(ctx, run)
+		if err := r.cancel(ctx, run); err != nil {
+			return err
+		}
+	default:
+		r.giveUp(s)
 	}
-	s.seen.finished, s.seen.completed = true, r.clock.Now()
-	s.seen.failure = &problem{reason: v1alpha1.ReasonBuildCancelled, message: cancelledMessage}
+	s.obj.Status.LastCancel = asked
 	return nil
+}
+
+// giveUp ends a build of which nothing runs.
+func (r *Reconciler) giveUp(s *scope) {
+	now := r.clock.Now()
+	if s.seen == nil {
+		f := flowOf(s.obj)
+		s.seen = &observation{flow: f, stage: f.first(), started: now}
+	}
+	s.seen.finished, s.seen.completed = true, now
+	s.seen.failure = &problem{reason: v1alpha1.ReasonBuildCancelled, message: cancelledMessage}
 }

@@ -32,10 +32,10 @@ const (
 	// containerfileServiceAccount may do nothing either. It has a name of its own so that an admin can let its pods do what
 	// buildah needs, and those of no other account.
 	containerfileServiceAccount = "meteor-containerfile"
-	defaultTimeout          = time.Hour
-	lookTimeout             = 10 * time.Minute
-	defaultStartupTimeout   = 2 * time.Minute
-	defaultMinimumPython    = "3.8"
+	defaultTimeout              = time.Hour
+	lookTimeout                 = 10 * time.Minute
+	defaultStartupTimeout       = 2 * time.Minute
+	defaultMinimumPython        = "3.8"
 )
 
 // newBuildRun builds the run of one attempt.

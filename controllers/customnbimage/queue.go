@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -20,11 +21,14 @@ import (
 // defaultConcurrency is how many builds may run at once in a namespace where no CNBiConfig says.
 const defaultConcurrency = 10
 
-// turns remembers which runs were created and are not in the cache yet, so that two objects that are reconciled at once
-// do not both take the last free place of a namespace.
+// cacheLag is how long a run may take to appear in the cache. One that was deleted before never does.
+const cacheLag = 30 * time.Second
+
+// turns remembers which runs were created, and when, that are not in the cache yet, so that two objects that are
+// reconciled at once do not both take the last free place of a namespace.
 type turns struct {
 	mu      sync.Mutex
-	started map[types.NamespacedName]struct{}
+	started map[types.NamespacedName]time.Time
 }
 
 // takeTurn waits while the namespace has as many builds as it may. Who has waited longest goes first; the conditions
@@ -39,7 +43,7 @@ func (r *Reconciler) takeTurn(ctx context.Context, s *scope) error {
 	}
 	r.turns.mu.Lock()
 	defer r.turns.mu.Unlock()
-	running, err := r.runningIn(ctx, s.obj.Namespace)
+	running, unseen, err := r.runningIn(ctx, s.obj.Namespace)
 	if err != nil {
 		return err
 	}
@@ -47,35 +51,38 @@ func (r *Reconciler) takeTurn(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if running+ahead < limit {
-		r.turns.started[types.NamespacedName{Namespace: s.obj.Namespace, Name: s.build.runName(s.obj)}] = struct{}{}
+	if running+unseen+ahead < limit {
+		r.turns.started[types.NamespacedName{Namespace: s.obj.Namespace, Name: s.build.runName(s.obj)}] = r.clock.Now()
 		return nil
 	}
-	return outcome.Wait(v1alpha1.ReasonQueuedBehind, fmt.Sprintf("Place %d in the queue of namespace %q, in which %d builds may run at once", ahead+1, s.obj.Namespace, limit), 0)
+	var again time.Duration
+	if unseen > 0 {
+		again = cacheLag
+	}
+	return outcome.Wait(v1alpha1.ReasonQueuedBehind, fmt.Sprintf("Place %d in the queue of namespace %q, in which %d builds may run at once", ahead+1, s.obj.Namespace, limit), again)
 }
 
-// runningIn counts the builds of a namespace that have not ended.
-func (r *Reconciler) runningIn(ctx context.Context, namespace string) (int, error) {
+// runningIn counts the builds of a namespace that have not ended: those in the cache, and those that are yet to be there.
+func (r *Reconciler) runningIn(ctx context.Context, namespace string) (seen, unseen int, err error) {
 	list := &tektonv1.PipelineRunList{}
 	if err := r.client.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{indexRunning: indexedTrue}, client.UnsafeDisableDeepCopy); err != nil {
-		return 0, fmt.Errorf("cannot list the PipelineRuns that run: %w", err)
+		return 0, 0, fmt.Errorf("cannot list the PipelineRuns that run: %w", err)
 	}
-	count := len(list.Items)
-	for key := range r.turns.started {
+	for key, at := range r.turns.started {
 		if key.Namespace != namespace {
 			continue
 		}
 		err := r.client.Get(ctx, key, &tektonv1.PipelineRun{})
 		switch {
-		case err == nil:
+		case client.IgnoreNotFound(err) != nil:
+			return 0, 0, fmt.Errorf("cannot read PipelineRun %q: %w", key.Name, err)
+		case err == nil || r.clock.Since(at) > cacheLag:
 			delete(r.turns.started, key)
-		case client.IgnoreNotFound(err) == nil:
-			count++
 		default:
-			return 0, fmt.Errorf("cannot read PipelineRun %q: %w", key.Name, err)
+			unseen++
 		}
 	}
-	return count, nil
+	return len(list.Items), unseen, nil
 }
 
 // aheadOf counts the objects of the namespace that have waited longer.

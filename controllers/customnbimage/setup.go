@@ -3,6 +3,7 @@ package customnbimage
 import (
 	"context"
 	"fmt"
+	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,7 +84,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		cluster:   cluster{o.Tracker},
 		installed: o.Installed,
 		metrics:   o.Metrics,
-		turns:     &turns{started: map[types.NamespacedName]struct{}{}},
+		turns:     &turns{started: map[types.NamespacedName]time.Time{}},
 		proxy:     o.Proxy,
 		buildah:   o.Buildah,
 	}
