@@ -120,7 +120,7 @@ func (i *installer) resolve(ctx context.Context, requirements []string) error {
 	if i.uv != "" {
 		command = append([]string{i.uv}, python.UVResolveArgs(*i.python, i.path("uv.lock"), i.index, requirements...)...)
 	}
-	if err := i.run(log, func(out io.Writer) error {
+	if err := i.run(ctx, log, func(out io.Writer) error {
 		return build.Run(ctx, build.Options{Commands: [][]string{command}, Env: i.environment(false), Output: out})
 	}); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (i *installer) install(ctx context.Context, root, out string) (*build.Repor
 		options.Commands = [][]string{command}
 	}
 	var report *build.Report
-	err = i.run(log, func(output io.Writer) error {
+	err = i.run(ctx, log, func(output io.Writer) error {
 		options.Output = output
 		report, err = build.Layer(ctx, options)
 		return err
@@ -198,7 +198,7 @@ func (i *installer) environment(fromSource bool) []string {
 }
 
 // run runs the installer and says why it failed, by its log if it came so far.
-func (i *installer) run(log string, do func(out io.Writer) error) error {
+func (i *installer) run(ctx context.Context, log string, do func(out io.Writer) error) error {
 	said := &tail{}
 	err := do(io.MultiWriter(os.Stdout, said))
 	var refused *layer.RefusedError
@@ -206,6 +206,8 @@ func (i *installer) run(log string, do func(out io.Writer) error) error {
 	switch {
 	case err == nil:
 		return nil
+	case ctx.Err() != nil:
+		return failure.New(failure.BuildFailed, "The build was ended before it was done")
 	case errors.As(err, &refused):
 		return failure.New(failure.UnsupportedFile, "%s", refused)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):

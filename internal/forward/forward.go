@@ -95,7 +95,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	resp, err := h.ask(r, n, upstream)
 	if err != nil {
-		refuse(w, http.StatusGatewayTimeout, "cannot reach "+upstream.Host+": "+said(err))
+		refuse(w, http.StatusGatewayTimeout, "it cannot be reached: "+said(err))
 		return
 	}
 	defer resp.Body.Close()
@@ -168,13 +168,13 @@ var handedBack = []string{
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, upstream *url.URL, resp *http.Response) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		refuse(w, code, h.unauthorized(upstream))
+		refuse(w, code, h.unauthorized())
 		return
 	case code == http.StatusForbidden:
-		refuse(w, code, upstream.Host+" does not give this to the credentials of the package index")
+		refuse(w, code, "it does not give this to the credentials of the package index")
 		return
 	case code >= http.StatusInternalServerError, code == http.StatusTooManyRequests:
-		refuse(w, http.StatusGatewayTimeout, fmt.Sprintf("%s answered with status %d", upstream.Host, code))
+		refuse(w, http.StatusGatewayTimeout, fmt.Sprintf("it answered with status %d", code))
 		return
 	}
 	for _, name := range handedBack {
@@ -191,18 +191,18 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, upstream *url.U
 	}
 	page, err := h.page(upstream, resp)
 	if err != nil {
-		refuse(w, http.StatusGatewayTimeout, upstream.Host+": "+said(err))
+		refuse(w, http.StatusGatewayTimeout, "it cannot be read: "+said(err))
 		return
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(page)
 }
 
-func (h *Handler) unauthorized(upstream *url.URL) string {
+func (h *Handler) unauthorized() string {
 	if h.options.Username+h.options.Password == "" {
-		return upstream.Host + " wants credentials, and there are none: packageIndex.credentials in CNBiConfig names them"
+		return "it wants credentials, and there are none: packageIndex.credentials in CNBiConfig names them"
 	}
-	return upstream.Host + " refuses the credentials of the package index"
+	return "it refuses the credentials of the package index"
 }
 
 func (h *Handler) copy(w http.ResponseWriter, resp *http.Response) {
@@ -262,6 +262,10 @@ func said(err error) string {
 		return "it took too long"
 	}
 	why := registry.Plain(err)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" && dial.Err != nil && !strings.HasPrefix(why, "there is no host") {
+		why = dial.Err.Error() // without the address, which is told beside it
+	}
 	if permanent(err) && !strings.Contains(why, "HTTP response") {
 		why += ": packageIndex.ca in CNBiConfig makes it trusted"
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/meteor-zone/meteor-operator/internal/failure"
@@ -39,8 +41,21 @@ var (
 	errnoRE    = regexp.MustCompile(`\[Errno (\d+)\] ([^:'"]+)(?:: '([^']+)')?`)
 	untrustRE  = regexp.MustCompile(`^WARNING: The repository located at (\S+) is not a trusted or secure host`)
 	networkRE  = regexp.MustCompile(`Max retries exceeded|Read timed out|ReadTimeoutError|Connection broken|IncompleteRead|ConnectionError|ProxyError|SSLError|RemoteDisconnected|Connection aborted|ConnectionResetError`)
+	statusRE   = regexp.MustCompile(`(?:^|: )(\d{3}) (?:Client|Server) Error: (.*?) for url: `)
 	mismatchRE = regexp.MustCompile(`^(\S+) from \S+`)
 )
+
+// connectionRE tells what went wrong with a connection, and how that is said.
+var connectionRE = []struct {
+	re  *regexp.Regexp
+	say string
+}{
+	{regexp.MustCompile(`.*too many (\d{3}) error responses.*`), "it answered with status $1 each time"},
+	{regexp.MustCompile(`.*Failed to establish a new connection: (?:\[Errno -?\d+\] )?([^'")(<]+).*`), "it cannot be reached: $1"},
+	{regexp.MustCompile(`.*\[SSL(?:: [A-Z0-9_]+)?\] ([^'")(]+).*`), "it cannot be asked over TLS: $1"},
+	{regexp.MustCompile(`.*[Tt]imed out.*`), "it took too long to answer"},
+	{regexp.MustCompile(`.*(?:RemoteDisconnected|Connection aborted|Connection reset|Connection broken|IncompleteRead).*`), "it broke off the connection"},
+}
 
 // Redact takes credentials out of URLs.
 func Redact(s string) string {
@@ -254,10 +269,28 @@ func (c *classifier) unfetched(from, why string) {
 	if _, ok := c.fetches[project]; !ok && len(c.fetches) >= keptErrors {
 		return
 	}
+	why = plain(why)
 	if host != "" {
 		why = fmt.Sprintf("%s: %s", host, why)
 	}
 	c.fetches[project] = text.Line(why, keptLine)
+}
+
+// plain is the innermost useful part of what pip says of a connection: without objects, their addresses and URLs.
+func plain(why string) string {
+	if m := statusRE.FindStringSubmatch(why); m != nil {
+		code, _ := strconv.Atoi(m[1])
+		if m[2] == http.StatusText(code) {
+			return fmt.Sprintf("it answered with status %d (%s)", code, m[2])
+		}
+		return m[2]
+	}
+	for _, known := range connectionRE {
+		if m := known.re.FindStringSubmatchIndex(why); m != nil {
+			return strings.TrimSpace(string(known.re.ExpandString(nil, known.say, why, m)))
+		}
+	}
+	return why
 }
 
 // failure notes a failure that pip ends with.
@@ -325,7 +358,7 @@ func (c *classifier) crash(line string) {
 		return
 	}
 	if c.last = text.Line(line, keptLine); networkRE.MatchString(line) {
-		c.verdicts = verdicts{other: failure.New(failure.PackageIndexUnavailable, "The package index cannot be reached: %s", why)}
+		c.verdicts = verdicts{other: failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked: %s", plain(why))}
 		return
 	}
 	m := errnoRE.FindStringSubmatch(why)
@@ -424,7 +457,7 @@ func (c *classifier) conflicting() *failure.Failure {
 func (c *classifier) notBuilt() *failure.Failure {
 	const room = 600
 	if c.unreached != "" && strings.HasPrefix(c.step, "pip subprocess to install build dependencies") {
-		return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for what building %s needs: %s", c.build, c.unreached)
+		return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for what building %s needs: %s", c.build, plain(c.unreached))
 	}
 	first, used := len(c.outputs), 0
 	for first > 0 && (used == 0 || used+len(c.outputs[first-1]) < room) {
