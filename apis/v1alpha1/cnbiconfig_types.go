@@ -544,7 +544,45 @@ type RetentionSpec struct {
 	Failed RunRetention `json:"failed,omitzero"`
 }
 
-// MeteorDefaults says how long Meteors live.
+// MeteorIngressTLS says whether sites are served by HTTPS.
+// +kubebuilder:validation:Enum=Enabled;Disabled
+type MeteorIngressTLS string
+
+// Whether sites are served by HTTPS.
+const (
+	// IngressTLSEnabled serves sites by HTTPS with the ingress controller's own
+	// certificate.
+	IngressTLSEnabled MeteorIngressTLS = "Enabled"
+
+	// IngressTLSDisabled serves sites by plain HTTP.
+	IngressTLSDisabled MeteorIngressTLS = "Disabled"
+)
+
+// MeteorIngress says where sites are reached from outside of a cluster that has
+// no Routes.
+type MeteorIngress struct {
+	// host is the domain below which each site gets a host of its own, as in
+	// apps.example.org: its names have to lead to the ingress controller.
+	// +required
+	// +kubebuilder:validation:MaxLength=180
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$')",message="meteor.ingress.host is not a domain: write labels of lower-case letters, digits and '-', as in apps.example.org"
+	Host string `json:"host"`
+
+	// className is the class of the Ingresses. Without one, it is the cluster's
+	// default.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="meteor.ingress.className is not the name of an IngressClass: write lower-case letters, digits, '-' and '.'"
+	ClassName string `json:"className,omitempty"`
+
+	// tls is Enabled, where the ingress controller has a certificate for all
+	// hosts below the domain, or Disabled, the default.
+	// +optional
+	// +kubebuilder:default=Disabled
+	TLS MeteorIngressTLS `json:"tls,omitempty"`
+}
+
+// MeteorDefaults says how long Meteors live, and where their sites are reached.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.maximumTTLSeconds) || self.maximumTTLSeconds == 0 || !has(self.defaultTTLSeconds) || self.defaultTTLSeconds <= self.maximumTTLSeconds",message="meteor.defaultTTLSeconds is more than meteor.maximumTTLSeconds: lower the one or raise the other",fieldPath=".defaultTTLSeconds",reason="FieldValueInvalid"
 type MeteorDefaults struct {
@@ -561,6 +599,11 @@ type MeteorDefaults struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3153600000
 	MaximumTTLSeconds int64 `json:"maximumTTLSeconds,omitempty"`
+
+	// ingress says where sites are reached from outside of a cluster that has no
+	// Routes. Without it, they are reached inside the cluster alone.
+	// +optional
+	Ingress *MeteorIngress `json:"ingress,omitempty"`
 }
 
 // CNBiConfigSpec is the cluster's settings for CustomNBImages and Meteors.
@@ -624,7 +667,7 @@ type CNBiConfigSpec struct {
 	// +kubebuilder:default={}
 	Retention RetentionSpec `json:"retention,omitzero"`
 
-	// meteor says how long Meteors live.
+	// meteor says how long Meteors live, and where their sites are reached.
 	// +optional
 	Meteor MeteorDefaults `json:"meteor,omitzero"`
 }

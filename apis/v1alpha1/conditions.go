@@ -88,8 +88,19 @@ const (
 	// ReasonExpired is when a Meteor's ttl has passed and it is removed.
 	ReasonExpired = "Expired"
 
+	// ReasonExpiring is when a Meteor is soon removed: who still needs it raises
+	// spec.ttl.
+	ReasonExpiring = "Expiring"
+
+	// ReasonServing is while a Meteor's site that was built is started.
+	ReasonServing = "Serving"
+
 	// ReasonInstalling is while namespaces are given their pipelines.
 	ReasonInstalling = "Installing"
+
+	// ReasonRemoving is while the pipelines are taken away, which waits for the
+	// builds that run.
+	ReasonRemoving = "Removing"
 )
 
 // Reasons for which it is the user's turn.
@@ -183,6 +194,11 @@ const (
 	// namespace does not have: the user creates it or edits the list.
 	ReasonPipelineNotFound = "PipelineNotFound"
 
+	// ReasonBookNotFound is when a Meteor's repository holds nothing that a book
+	// could be made of: the user adds notebooks or text to it, or takes
+	// jupyterbook out of spec.pipelines.
+	ReasonBookNotFound = "BookNotFound"
+
 	// ReasonPipelineFailed is when a Pipeline that is not the operator's own
 	// failed: the user looks at its PipelineRun.
 	ReasonPipelineFailed = "PipelineFailed"
@@ -214,6 +230,11 @@ const (
 	// ReasonNamespacesFailing is while some namespaces could not be given their
 	// pipelines.
 	ReasonNamespacesFailing = "NamespacesFailing"
+
+	// ReasonSourceMissing is while a Secret or ConfigMap that the CNBiConfig has
+	// copied from the operator's namespace is not there, or lacks what it should
+	// hold: an admin mends it.
+	ReasonSourceMissing = "SourceMissing"
 
 	// ReasonProgressingWithRetry is while something unexpected is tried again.
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
@@ -255,6 +276,10 @@ const (
 	// build; it is tried again.
 	ReasonQuotaExceeded = "QuotaExceeded"
 
+	// ReasonSiteUnavailable is while the pod that serves a Meteor's site does not
+	// get ready.
+	ReasonSiteUnavailable = "SiteUnavailable"
+
 	// ReasonRetriesExhausted is when a failure that was the platform's was
 	// tried again as often as it may be: an admin mends the cause, and somebody
 	// asks for another build.
@@ -287,7 +312,8 @@ func TurnOf(reason string) Turn {
 	case ReasonSucceeded, ReasonWaitingForPipelines, ReasonQueuedBehind,
 		ReasonPreparing, ReasonResolving, ReasonBuilding, ReasonImporting,
 		ReasonValidating, ReasonNotPublished, ReasonPublishingDisabled,
-		ReasonExpired, ReasonInstalling:
+		ReasonExpired, ReasonInstalling, ReasonRemoving,
+		ReasonExpiring, ReasonServing:
 		return TurnNobody
 	case ReasonSuspended, ReasonSecretMissing, ReasonInvalidSpec,
 		ReasonInvalidReference, ReasonImageNotFound, ReasonImagePullUnauthorized,
@@ -297,7 +323,8 @@ func TurnOf(reason string) Turn {
 		ReasonRuntimeEnvironmentNotFound,
 		ReasonGitAuthenticationFailed, ReasonGitRefNotFound,
 		ReasonUnsupportedFile, ReasonBuildTimeout, ReasonBuildCancelled,
-		ReasonConflictingObject, ReasonPipelineNotFound, ReasonPipelineFailed:
+		ReasonConflictingObject, ReasonPipelineNotFound, ReasonBookNotFound,
+		ReasonPipelineFailed:
 		return TurnUser
 	}
 	return TurnPlatform

@@ -13,14 +13,24 @@ const (
 	PipelineJupyterBook = "jupyterbook"
 )
 
+// ConditionPipelinePrefix starts the type of the condition of each of a Meteor's
+// pipelines; the pipeline's name follows. It is True when the pipeline succeeded
+// and what it made can be used, Unknown while it runs, and False otherwise.
+const ConditionPipelinePrefix = "pipeline.meteor.zone/"
+
+// ConditionExpiring is there, and True, when a Meteor is about to be removed.
+const ConditionExpiring = "Expiring"
+
 // MeteorSpec says which repository is made usable, how and for how long.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.gitSecret) || !self.url.startsWith('http://')",message="gitSecret would be sent unencrypted: use https:// in url, or remove gitSecret",fieldPath=".gitSecret",reason="FieldValueInvalid"
 type MeteorSpec struct {
 	// url of the repository, starting with https:// or http://.
 	// +required
 	// +kubebuilder:validation:MaxLength=1024
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://')",message="url starts with https:// or http://, as in https://github.com/org/repository"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[^!-~]')",message="url has a blank, an invisible or a non-ASCII character in it: remove it, or write it percent-encoded"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^https?://[^/?#]*@')",message="url has credentials in it: take them out; a Meteor is made from a repository that can be read without"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^https?://[^/?#]*@')",message="url has credentials in it: take them out and put them into a Secret that gitSecret names"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('^https?://') || self.matches('[^!-~]|^https?://[^/?#]*@') || self.matches('^https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\\\[[0-9A-Fa-f:]+\\\\])(:[0-9]{1,5})?/[^?#]+$')",message="url is not the URL of a repository: write https://host/path, without '?' and '#'"
 	URL string `json:"url"`
 
@@ -29,12 +39,22 @@ type MeteorSpec struct {
 	// +optional
 	Ref GitReference `json:"ref,omitempty"`
 
-	// ttl is how many seconds after its creation the Meteor is removed with all
-	// that it made. 0, or none, keeps it.
+	// gitSecret names a Secret for a repository that is not open to everybody, of
+	// type kubernetes.io/basic-auth.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self >= 0",message="ttl is a number of seconds, 0 or more: write 0, or leave it out, to keep the Meteor"
+	GitSecret *LocalSecretReference `json:"gitSecret,omitempty"`
+
+	// ttl is how many seconds after its creation the Meteor is removed with all
+	// that it made. 0 keeps it; without one, it is as the cluster's CNBiConfig
+	// says, which may also set a maximum.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 0",message="ttl is a number of seconds, 0 or more: write 0 to keep the Meteor"
 	// +kubebuilder:validation:Maximum=3153600000
-	TTL int64 `json:"ttl,omitempty"`
+	TTL *int64 `json:"ttl,omitempty"`
+
+	// refresh says when to build again without an edit. Never, if it is not set.
+	// +optional
+	Refresh *RefreshSpec `json:"refresh,omitempty"`
 
 	// pipelines that are started for the repository, by name: jupyterhub makes
 	// a CustomNBImage, jupyterbook a site that is served, and any other name is
@@ -90,6 +110,38 @@ type MeteorStage struct {
 	Failed []string `json:"failed,omitempty"`
 }
 
+// BookTool is what a site was built with.
+// +kubebuilder:validation:Enum=JupyterBook;Sphinx;Nbconvert
+type BookTool string
+
+// The tools that sites are built with.
+const (
+	// BookToolJupyterBook is Jupyter Book.
+	BookToolJupyterBook BookTool = "JupyterBook"
+
+	// BookToolSphinx is Sphinx, with MyST and nbsphinx as far as they are there.
+	BookToolSphinx BookTool = "Sphinx"
+
+	// BookToolNbconvert is nbconvert, page by page.
+	BookToolNbconvert BookTool = "Nbconvert"
+)
+
+// MeteorSite is the site that was built last.
+type MeteorSite struct {
+	// image that serves the site, by digest.
+	// +optional
+	Image ImageReference `json:"image,omitempty"`
+
+	// builtWith is JupyterBook, Sphinx or Nbconvert.
+	// +optional
+	BuiltWith BookTool `json:"builtWith,omitempty"`
+
+	// pages is how many pages the site has.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pages int32 `json:"pages,omitempty"`
+}
+
 // MeteorStatus says what became of a Meteor.
 type MeteorStatus struct {
 	// observedGeneration is the generation of the spec that was wholly acted
@@ -104,14 +156,15 @@ type MeteorStatus struct {
 	// +optional
 	Phase MeteorPhase `json:"phase,omitempty"`
 
-	// conditions of the object: Ready, Reconciling, Stalled and
-	// PipelinesInstalled.
+	// conditions of the object: Ready, Reconciling, Stalled, Expiring,
+	// PipelinesInstalled and, for each pipeline, pipeline.meteor.zone/ and its
+	// name.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +patchStrategy=merge
 	// +patchMergeKey=type
-	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:MaxItems=32
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 
 	// pipelines that were started for the object, and what they made.
@@ -133,6 +186,20 @@ type MeteorStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	GitCommit string `json:"gitCommit,omitempty"`
+
+	// site is what the pipeline jupyterbook built last.
+	// +optional
+	Site *MeteorSite `json:"site,omitempty"`
+
+	// lastRebuild is the annotation meteor.zone/rebuild that was acted on last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	LastRebuild string `json:"lastRebuild,omitempty"`
+
+	// lastRefreshTime is when the repository was looked at last, or the last
+	// refresh began.
+	// +optional
+	LastRefreshTime *metav1.Time `json:"lastRefreshTime,omitempty"`
 
 	// customNBImageName is the name of the CustomNBImage that the pipeline
 	// jupyterhub made.

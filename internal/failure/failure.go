@@ -48,6 +48,8 @@ const (
 	GitUnreachable Reason = "GitUnreachable"
 	// BuildFailed means that something of the user's own that was run for the build failed.
 	BuildFailed Reason = "BuildFailed"
+	// BookNotFound means that a repository holds nothing that a book could be made of.
+	BookNotFound Reason = "BookNotFound"
 	// ValidationFailed means that the image was run and is not fit to be a notebook.
 	ValidationFailed Reason = "ValidationFailed"
 	// InternalError means that the step itself could not do its work.
@@ -62,7 +64,7 @@ const (
 var reasons = []Reason{
 	ImageNotFound, ImagePullUnauthorized, ImagePlatformUnsupported, ImageInvalid, InvalidReference,
 	RegistryUnavailable, RegistryPushUnauthorized, PackageNotFound, PackageConflict, PackageBuildFailed,
-	PackageIndexUnavailable, UnsupportedFile, GitAuthenticationFailed, GitRefNotFound, GitUnreachable, BuildFailed,
+	PackageIndexUnavailable, UnsupportedFile, GitAuthenticationFailed, GitRefNotFound, GitUnreachable, BuildFailed, BookNotFound,
 	ValidationFailed, InternalError,
 }
 
