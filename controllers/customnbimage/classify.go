@@ -27,6 +27,9 @@ const (
 const restrictedHint = `The namespace enforces a Pod Security Standard that Tekton's own containers do not meet: ` +
 	`set "set-security-context" to "true" in ConfigMap "feature-flags" of Tekton's namespace`
 
+const containerfileHint = `The repository has a Containerfile, and the namespace does not allow the pod that builds it: an admin ` +
+	`grants it more, see docs/containerfiles.md, or remove the Containerfile`
+
 // problem is why a run failed, as the conditions tell it.
 type problem struct {
 	// reason is one of the API's.
@@ -81,10 +84,19 @@ func classifyRun(c *apis.Condition) problem {
 
 func (f flow) classifyTask(name string, task *tektonv1.TaskRun) problem {
 	c := task.Status.GetCondition(apis.ConditionSucceeded)
+	message := oneLine(c.Message)
+	if f.builds(name) {
+		// A step that is ended from outside knows only that it was.
+		if c.Reason == tektonv1.TaskRunReasonPodEvicted.String() {
+			return f.classifyEviction(name, message)
+		}
+		if p, ok := f.classifySteps(name, task); ok {
+			return p
+		}
+	}
 	if p, ok := f.reported(name, task); ok {
 		return p
 	}
-	message := oneLine(c.Message)
 	switch c.Reason {
 	case tektonv1.TaskRunReasonTimedOut.String():
 		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows: " + message}
@@ -93,7 +105,7 @@ func (f flow) classifyTask(name string, task *tektonv1.TaskRun) problem {
 	case tektonv1.TaskRunReasonImagePullFailed.String(), tektonPullImageFailed:
 		return classifyPull(message)
 	case tektonPodAdmissionFailed, tektonv1.TaskRunReasonPodCreationFailed.String():
-		return classifyAdmission(message)
+		return classifyAdmission(name, message)
 	case tektonv1.TaskRunReasonPodEvicted.String():
 		return f.classifyEviction(name, message)
 	case tektonv1.TaskRunReasonResultLargerThanAllowedLimit.String():
@@ -187,9 +199,12 @@ func classifyPull(message string) problem {
 	return problem{reason: v1alpha1.ReasonRegistryUnavailable, message: "The node cannot pull the image: " + message}
 }
 
-func classifyAdmission(message string) problem {
+func classifyAdmission(name, message string) problem {
+	violates := strings.Contains(message, "violates PodSecurity") || strings.Contains(message, "security context constraint")
 	switch {
-	case strings.Contains(message, "violates PodSecurity"):
+	case violates && name == taskBuildContainerfile:
+		return problem{reason: v1alpha1.ReasonPodSecurityViolation, message: containerfileHint + ": " + message}
+	case violates:
 		return problem{reason: v1alpha1.ReasonPodSecurityViolation, message: restrictedHint + ": " + message}
 	case strings.Contains(message, "exceeded quota"):
 		return problem{reason: v1alpha1.ReasonQuotaExceeded, message: "The namespace's quota leaves no room for the build: " + message}
@@ -199,7 +214,8 @@ func classifyAdmission(message string) problem {
 }
 
 func (f flow) classifyEviction(name, message string) problem {
-	full := strings.Contains(message, "ephemeral") || strings.Contains(message, "emptyDir")
+	lower := strings.ToLower(message)
+	full := strings.Contains(lower, "ephemeral") || strings.Contains(lower, "emptydir")
 	if full && f.runs(name) {
 		return problem{reason: v1alpha1.ReasonValidationFailed, message: "The image wrote more than its ephemeral storage allows: " + message}
 	}

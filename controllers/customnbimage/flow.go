@@ -82,6 +82,9 @@ func (f flow) imports() bool { return slices.Contains(f.makes, f.source) }
 // runs tells whether the task of that name runs the finished image.
 func (f flow) runs(name string) bool { return slices.Contains(f.validates, name) }
 
+// builds tells whether the task of that name makes an image that is not there yet.
+func (f flow) builds(name string) bool { return !f.imports() && slices.Contains(f.makes, name) }
+
 // first is the stage that a run begins with.
 func (f flow) first() v1alpha1.CustomNBImageStage {
 	if f.imports() {
