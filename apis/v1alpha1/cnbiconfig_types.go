@@ -379,8 +379,9 @@ type BuildSpec struct {
 	Retries *int32 `json:"retries,omitempty"`
 
 	// serviceAccount is the name of the service account that builds run as, in
-	// each namespace. Without it, it is the one that comes with the pipelines,
-	// which may do nothing but push to OpenShift's internal registry.
+	// each namespace. Tekton shows the registry credentials among an account's
+	// secrets to every step, and so to what users install. Without it, builds
+	// run as accounts that come with the pipelines and may do nothing.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="build.serviceAccount is not the name of a service account: write lower-case letters, digits, '-' and '.', starting and ending with a letter or digit"

@@ -84,18 +84,19 @@ func (r *Reconciler) newLookRun(s *scope) *tektonv1.PipelineRun {
 var (
 	taskNames  = map[string]string{taskInspect: "meteor-inspect-image", taskFetch: "meteor-fetch-repository"}
 	taskParams = map[string]map[string]string{
-		taskInspect: withProxy(map[string]string{paramBaseImage: "image", paramPullSecret: paramPullSecret, "insecure": "insecure"}),
-		taskFetch: withProxy(map[string]string{
-			paramBaseImage: paramBaseImage, "defaultImage": "defaultImage", "containerfiles": "containerfiles", paramPullSecret: paramPullSecret,
-			"insecure": "insecure", "url": "url", "ref": "ref", "gitSecret": "gitSecret",
+		taskInspect: withCommon(map[string]string{paramBaseImage: "image"}),
+		taskFetch: withCommon(map[string]string{
+			paramBaseImage: paramBaseImage, "defaultImage": "defaultImage", "containerfiles": "containerfiles",
+			"url": "url", "ref": "ref", "gitSecret": "gitSecret",
 		}),
 	}
 )
 
-func withProxy(params map[string]string) map[string]string {
-	for _, name := range []string{"httpProxy", "httpsProxy", "noProxy"} {
+func withCommon(params map[string]string) map[string]string {
+	for _, name := range []string{paramPullSecret, "insecure", "httpProxy", "httpsProxy", "noProxy"} {
 		params[name] = name
 	}
+	params["pushToken"], params["targetImage"] = "useToken", "tokenFor"
 	return params
 }
 
