@@ -63,10 +63,11 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	catalogue := install.NewCatalogue(render, install.Defaults{BuilderImage: o.OperatorImage, BuildahImage: o.BuildahImage})
-	err = cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
+	installs, err := cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
 		Tracker:         tracker,
 		Catalogue:       catalogue,
 		WatchNamespaces: o.WatchNamespaces,
+		Namespace:       o.Namespace,
 		Clock:           o.Clock,
 	})
 	if err != nil {
@@ -79,9 +80,8 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchNamespaces: o.WatchNamespaces,
 		Proxy:           o.Proxy,
 		Buildah:         o.BuildahImage != "",
-		Installed: func(ctx context.Context, namespace, pipeline string) (bool, error) {
-			return catalogue.Ready(ctx, mgr.GetClient(), namespace, pipeline)
-		},
+		Installed:       installs.Ready,
+		Installs:        installs.Source,
 	})
 }
 

@@ -2,6 +2,7 @@ package cnbiconfig
 
 import (
 	"maps"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -13,7 +14,9 @@ import (
 type state int
 
 const (
-	statePending state = iota
+	// stateNone is a namespace that gets nothing and has nothing.
+	stateNone state = iota
+	statePending
 	stateReady
 	stateFailed
 )
@@ -24,6 +27,10 @@ type entry struct {
 	message    string
 	uid        types.UID
 	generation int64
+	// bundle is the ID of what the namespace was to have.
+	bundle string
+	// usable are the pipelines that can be used, with all that they need, joined by commas.
+	usable string
 }
 
 // about tells whether the entry speaks of config as it is now.
@@ -31,11 +38,29 @@ func (e entry) about(config *v1alpha1.CNBiConfig) bool {
 	return e.uid == config.UID && e.generation == config.Generation
 }
 
-// ledger holds how each namespace stands. It is written by the namespaces' queue entries and read for the status.
+// offers tells whether a pipeline can be used.
+func (e entry) offers(pipeline string) bool {
+	for name := range strings.SplitSeq(e.usable, ",") {
+		if name == pipeline {
+			return true
+		}
+	}
+	return false
+}
+
+// ledger holds how each namespace stands. It is written by the namespaces' queue entries and read for the status, and
+// by builds that are about to start.
 type ledger struct {
 	mu        sync.Mutex
 	entries   map[string]entry
-	listeners []func()
+	listeners []func(change)
+}
+
+// change is what has changed in the ledger.
+type change struct {
+	namespace string
+	// pipelines is true when other pipelines can be used than before.
+	pipelines bool
 }
 
 func newLedger() *ledger { return &ledger{entries: map[string]entry{}} }
@@ -47,7 +72,7 @@ func (l *ledger) set(namespace string, e entry) {
 	l.entries[namespace] = e
 	l.mu.Unlock()
 	if !ok || old != e {
-		l.notify()
+		l.notify(change{namespace: namespace, pipelines: old.usable != e.usable || old.bundle != e.bundle || old.uid != e.uid})
 	}
 }
 
@@ -58,8 +83,14 @@ func (l *ledger) forget(namespace string) {
 	delete(l.entries, namespace)
 	l.mu.Unlock()
 	if ok {
-		l.notify()
+		l.notify(change{namespace: namespace})
 	}
+}
+
+func (l *ledger) get(namespace string) entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries[namespace]
 }
 
 func (l *ledger) snapshot() map[string]entry {
@@ -69,17 +100,17 @@ func (l *ledger) snapshot() map[string]entry {
 }
 
 // subscribe has fn called after each change.
-func (l *ledger) subscribe(fn func()) {
+func (l *ledger) subscribe(fn func(change)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.listeners = append(l.listeners, fn)
 }
 
-func (l *ledger) notify() {
+func (l *ledger) notify(c change) {
 	l.mu.Lock()
 	listeners := l.listeners
 	l.mu.Unlock()
 	for _, fn := range listeners {
-		fn()
+		fn(c)
 	}
 }

@@ -1,17 +1,18 @@
 package cnbiconfig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,193 +20,330 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
 )
 
-// settleFor is how long the caches may take to show what was applied before it is applied again.
-const settleFor = 2 * time.Second
+const (
+	// defaultLinger is how long a namespace keeps its pipelines in mode OnDemand after the last object that needs them
+	// has gone: the next one often comes soon.
+	defaultLinger = 10 * time.Minute
+	// lookAgain is when to look again at a namespace that is not watched.
+	lookAgain = 5 * time.Minute
+)
 
 // namespaceReconciler gives one namespace what builds need there.
 type namespaceReconciler struct {
 	client    client.Client
-	direct    client.Reader
 	territory territory
-	catalogue *install.Catalogue
+	designer  *designer
+	views     *views
+	judge     *install.Judge
 	ledger    *ledger
 	clock     clock.PassiveClock
+	linger    time.Duration
 	hasTekton func() bool
+	hasRuns   func() bool
 
-	mu      sync.Mutex
-	applied map[string]time.Time
+	mu       sync.Mutex
+	memories map[string]*memory
 }
 
 // namespaceScope is what is known of the namespace in this pass.
 type namespaceScope struct {
 	name   string
 	config *v1alpha1.CNBiConfig
-	bundle *install.Bundle
+	memory *memory
+	found  found
+	// trusted are objects that were written a moment ago, as the caches do not show yet.
+	trusted map[install.Key]bool
+	busy    bool
+	bundle  *install.Bundle
+	usable  []string
+	// again is when to look again, if not zero.
+	again time.Duration
 }
 
 // Reconcile implements reconcile.Reconciler. The request's name is the namespace's.
 func (r *namespaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	s := &namespaceScope{name: req.Name, config: &v1alpha1.CNBiConfig{}}
+	s := &namespaceScope{name: req.Name, config: &v1alpha1.CNBiConfig{}, memory: r.remember(req.Name)}
 	if err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, s.config); err != nil {
 		r.forget(s.name)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !s.config.DeletionTimestamp.IsZero() {
-		r.forget(s.name)
-		return ctrl.Result{}, nil
-	}
-	ours, err := r.ours(ctx, s)
+	ns, err := r.territory.namespace(ctx, s.config, s.name)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if !ours {
-		r.forget(s.name)
-		return outcome.Result(r.remove(ctx, s))
-	}
-	err = r.install(ctx, s)
-	if gone(err) {
+	if ns == nil || !s.config.DeletionTimestamp.IsZero() {
 		r.forget(s.name)
 		return ctrl.Result{}, nil
 	}
-	r.note(s, err)
-	return outcome.Result(err)
-}
-
-// ours tells whether the namespace exists and gets pipelines.
-func (r *namespaceReconciler) ours(ctx context.Context, s *namespaceScope) (bool, error) {
-	ns, err := r.territory.namespace(ctx, s.name)
-	if err != nil || ns == nil {
-		return false, err
+	if s.config.Spec.ManagementState == v1alpha1.StateUnmanaged {
+		r.note(s, stateNone, nil)
+		return ctrl.Result{}, nil
 	}
-	return r.territory.holds(ctx, s.config, ns)
+	claim, err := r.territory.claim(ctx, s.config, ns)
+	if err == nil {
+		err = r.lookInto(ctx, s)
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	settled := stateReady
+	if r.keeps(s, claim) {
+		err = r.install(ctx, s)
+	} else {
+		settled = stateNone
+		err = r.withdraw(ctx, s)
+	}
+	if gone(err) {
+		r.forget(s.name)
+		return ctrl.Result{RequeueAfter: r.unwatched()}, nil
+	}
+	r.note(s, settled, err)
+	return s.result(err, r.unwatched())
 }
 
-// install applies what the namespace lacks.
+// unwatched is when to look again at a namespace whose own changes nobody tells of.
+func (r *namespaceReconciler) unwatched() time.Duration {
+	if len(r.territory.watched) > 0 {
+		return lookAgain
+	}
+	return 0
+}
+
+// result adds to what err asks for when to look again.
+func (s *namespaceScope) result(err error, otherwise time.Duration) (ctrl.Result, error) {
+	res, err := outcome.Result(err)
+	for _, after := range []time.Duration{s.again, otherwise} {
+		if after > 0 && (res.RequeueAfter == 0 || after < res.RequeueAfter) {
+			res.RequeueAfter = after
+		}
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return res, nil
+}
+
+// lookInto gathers what is in the namespace.
+func (r *namespaceReconciler) lookInto(ctx context.Context, s *namespaceScope) error {
+	var err error
+	if s.found, err = r.views.look(ctx, s.name); err != nil {
+		return err
+	}
+	s.trusted, s.again = s.memory.trusted(s.found, r.clock.Now())
+	s.busy, err = r.isBusy(ctx, s.name)
+	return err
+}
+
+// isBusy tells from the cache whether builds run in the namespace.
+func (r *namespaceReconciler) isBusy(ctx context.Context, namespace string) (bool, error) {
+	if !r.hasRuns() {
+		return false, nil
+	}
+	runs := &tektonv1.PipelineRunList{}
+	if err := r.client.List(ctx, runs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return false, fmt.Errorf("cannot list PipelineRuns: %w", err)
+	}
+	for i := range runs.Items {
+		if running(&runs.Items[i]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// running tells whether a run has begun, or may begin at any moment, and has not ended.
+func running(run *tektonv1.PipelineRun) bool {
+	return !run.IsDone() && !run.IsPending() && run.DeletionTimestamp.IsZero()
+}
+
+// keeps tells whether the namespace has pipelines for now. One that needs them no more has them a while longer.
+func (r *namespaceReconciler) keeps(s *namespaceScope, c claim) bool {
+	if c != idle {
+		s.memory.idleSince = time.Time{}
+		return c == claimed
+	}
+	owned := slices.ContainsFunc(s.found.ours(s.config), func(key install.Key) bool { return install.Owned(s.found[key], s.config) })
+	if !owned {
+		return false
+	}
+	now := r.clock.Now()
+	if s.memory.idleSince.IsZero() {
+		s.memory.idleSince = now
+	}
+	left := s.memory.idleSince.Add(r.linger).Sub(now)
+	if left > 0 {
+		s.again = cmp.Or(min(s.again, left), left)
+	}
+	return left > 0
+}
+
+// install applies what the namespace lacks, and takes away what it no longer gets.
 func (r *namespaceReconciler) install(ctx context.Context, s *namespaceScope) error {
+	d, err := r.designer.design(ctx, s.config)
+	if err != nil {
+		return err
+	}
+	s.bundle = d.bundle
 	if !r.hasTekton() {
 		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Waiting for Tekton Pipelines", 0)
 	}
-	var err error
-	if s.bundle, err = r.catalogue.Bundle(s.config); err != nil {
-		return err
-	}
-	changes, err := s.bundle.Outdated(ctx, r.client, s.name, s.config)
-	if err != nil || len(changes) == 0 {
-		return err
-	}
-	if left := r.settling(s.name); left > 0 {
-		return outcome.Wait(v1alpha1.ReasonInstalling, "Waiting for the cache to catch up", left)
-	}
-	for _, c := range changes {
-		if c.Unseen {
-			if err := r.refuseForeign(ctx, s, c.Object); err != nil {
-				return err
-			}
-		}
-	}
-	for _, c := range changes {
-		obj := s.bundle.For(c.Object, s.name, s.config)
-		if err := apply.Apply(ctx, r.client, obj, fieldOwner, true); err != nil {
+	p := situation{
+		config: s.config, bundle: d.bundle, judge: r.judge, found: s.found, trusted: s.trusted, spared: d.spared, busy: s.busy,
+	}.plan()
+	w := &work{broken: map[install.Key]bool{}}
+	for i, o := range d.bundle.Objects {
+		if err := r.carryOut(ctx, s, o, p.verdicts[i], w); err != nil {
 			return err
 		}
 	}
-	r.settle(s.name)
-	ctrl.LoggerFrom(ctx).Info("Installed the pipelines", "revision", s.bundle.Revision, "objects", len(changes))
-	return outcome.Wait(v1alpha1.ReasonInstalling, "Waiting for the cache to catch up", settleFor)
+	s.usable = w.usable
+	for _, key := range p.surplus {
+		w.problem(r.takeAway(ctx, s, key))
+	}
+	if w.written > 0 {
+		ctrl.LoggerFrom(ctx).Info("Installed the pipelines", "revision", d.bundle.Revision, "objects", w.written)
+	}
+	return w.err()
 }
 
-// refuseForeign asks the API about an object that the cache, which holds only what is labelled, does not have: one
-// that somebody else made stays untouched.
-func (r *namespaceReconciler) refuseForeign(ctx context.Context, s *namespaceScope, obj *unstructured.Unstructured) error {
-	meta, err := install.Metadata(ctx, r.direct, obj.GroupVersionKind(), s.name, obj.GetName())
-	if err != nil || meta == nil {
-		return err
-	}
-	if install.Owned(meta, s.config) || managed(meta) {
-		return nil
-	}
-	return fmt.Errorf("%s %q exists and is not the operator's: rename or remove it", obj.GetKind(), obj.GetName())
+// work is what came of a plan.
+type work struct {
+	// broken are objects that are not as they should be.
+	broken   map[install.Key]bool
+	usable   []string
+	written  int
+	problems []error
+	waits    error
 }
 
-// managed tells whether an object was applied by this controller, under whichever CNBiConfig.
-func managed(meta *metav1.PartialObjectMetadata) bool {
-	return slices.ContainsFunc(meta.ManagedFields, func(e metav1.ManagedFieldsEntry) bool {
-		return e.Manager == string(fieldOwner) && e.Operation == metav1.ManagedFieldsOperationApply
-	})
+func (w *work) problem(err error) {
+	if err != nil {
+		w.problems = append(w.problems, err)
+	}
 }
 
-// remove takes away what the namespace was given, where the CNBiConfig says so.
-func (r *namespaceReconciler) remove(ctx context.Context, s *namespaceScope) error {
-	if s.config.Spec.ManagementState != v1alpha1.StateRemoved {
-		return nil
+func (w *work) err() error {
+	switch len(w.problems) {
+	case 0:
+		return w.waits
+	case 1:
+		return w.problems[0]
 	}
-	for _, gvk := range install.Kinds {
-		if gvk.Group == "tekton.dev" && !r.hasTekton() {
-			continue
+	return &several{w.problems}
+}
+
+// several are errors of which the first is told.
+type several struct{ errs []error }
+
+// Error implements error.
+func (s *several) Error() string { return fmt.Sprintf("%s (and %d more)", s.errs[0], len(s.errs)-1) }
+
+// Unwrap returns all of them.
+func (s *several) Unwrap() []error { return s.errs }
+
+// carryOut does what is to be done about one object. It returns an error when there is no use in going on.
+func (r *namespaceReconciler) carryOut(ctx context.Context, s *namespaceScope, o install.Object, v verdict, w *work) error {
+	for _, key := range o.Needs {
+		if w.broken[key] {
+			w.broken[o.Key] = true
+			return nil
 		}
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-		if err := r.client.List(ctx, list, client.InNamespace(s.name), client.HasLabels{v1alpha1.LabelRevision}); err != nil {
-			return fmt.Errorf("cannot list what is to be removed: %w", err)
+	}
+	switch v {
+	case keep:
+	case refuse:
+		w.broken[o.Key] = true
+		w.problem(outcome.Stall(v1alpha1.ReasonConflictingObject, fmt.Errorf("%s exists and is not the operator's: rename or remove it", o.Key)))
+	case await:
+		w.broken[o.Key] = true
+		w.waits = outcome.Wait(v1alpha1.ReasonInstalling, fmt.Sprintf("%s is being deleted", o.Key), 0)
+	case postpone:
+		w.broken[o.Key] = true
+		w.waits = outcome.Wait(v1alpha1.ReasonInstalling, "The pipelines change when the builds that run have ended", 0)
+	case write:
+		err := r.write(ctx, s, o)
+		if gone(err) || ctx.Err() != nil {
+			return err
 		}
-		for i := range list.Items {
-			if err := r.removeOne(ctx, s, &list.Items[i]); err != nil {
-				return err
-			}
+		if err != nil {
+			w.broken[o.Key] = true
+			w.problem(err)
+			return nil
 		}
+		w.written++
+	}
+	if o.GVK == capabilities.Pipeline && !w.broken[o.Key] {
+		w.usable = append(w.usable, o.Name)
 	}
 	return nil
 }
 
-func (r *namespaceReconciler) removeOne(ctx context.Context, s *namespaceScope, obj *metav1.PartialObjectMetadata) error {
-	if !install.Owned(obj, s.config) || !obj.DeletionTimestamp.IsZero() {
+// write applies one object.
+func (r *namespaceReconciler) write(ctx context.Context, s *namespaceScope, o install.Object) error {
+	u := o.For(s.name, s.config)
+	if err := apply.Apply(ctx, r.client, u, install.FieldOwner, true); err != nil {
+		return err
+	}
+	r.judge.Learn(o, u)
+	s.memory.wrote(o.Key, s.found, u.GetResourceVersion(), r.clock.Now())
+	s.again = cmp.Or(min(s.again, settleFor), settleFor)
+	return nil
+}
+
+// withdraw takes away what the namespace was given, once no build runs there any more.
+func (r *namespaceReconciler) withdraw(ctx context.Context, s *namespaceScope) error {
+	keys := s.found.ours(s.config)
+	if len(keys) == 0 {
 		return nil
 	}
-	uid := obj.GetUID()
-	err := r.client.Delete(ctx, obj, client.Preconditions{UID: &uid})
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-		return fmt.Errorf("cannot remove %s %q: %w", obj.Kind, obj.Name, err)
+	if s.busy {
+		return outcome.Wait(v1alpha1.ReasonRemoving, "The pipelines go when the builds that run have ended", 0)
 	}
+	w := &work{}
+	for _, key := range keys {
+		w.problem(r.takeAway(ctx, s, key))
+	}
+	if err := w.err(); err != nil {
+		return err
+	}
+	ctrl.LoggerFrom(ctx).Info("Took the pipelines away", "objects", len(keys))
+	return nil
+}
+
+func (r *namespaceReconciler) takeAway(ctx context.Context, s *namespaceScope, key install.Key) error {
+	meta := s.found[key]
+	if s.trusted[key] || !meta.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	obj := install.MetadataOf(key.GVK)
+	obj.Namespace, obj.Name = s.name, key.Name
+	err := r.client.Delete(ctx, obj, client.Preconditions{UID: &meta.UID})
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("cannot remove %s: %w", key, err)
+	}
+	s.memory.wrote(key, s.found, "", r.clock.Now())
+	s.again = cmp.Or(min(s.again, settleFor), settleFor)
 	return nil
 }
 
 // note enters into the ledger how the namespace stands.
-func (r *namespaceReconciler) note(s *namespaceScope, err error) {
-	e := entry{state: stateReady, uid: s.config.UID, generation: s.config.Generation}
+func (r *namespaceReconciler) note(s *namespaceScope, settled state, err error) {
+	e := entry{state: settled, uid: s.config.UID, generation: s.config.Generation, usable: strings.Join(s.usable, ",")}
+	if s.bundle != nil {
+		e.bundle = s.bundle.ID
+	}
 	if wait, ok := outcome.AsWait(err); ok {
 		e.state, e.message = statePending, wait.Message
 	} else if err != nil {
 		e.state, e.message = stateFailed, conditions.Message(capital(err.Error()))
 	}
 	r.ledger.set(s.name, e)
-}
-
-func (r *namespaceReconciler) forget(namespace string) {
-	r.ledger.forget(namespace)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.applied, namespace)
-}
-
-func (r *namespaceReconciler) settle(namespace string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.applied[namespace] = r.clock.Now()
-}
-
-func (r *namespaceReconciler) settling(namespace string) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at, ok := r.applied[namespace]
-	if !ok {
-		return 0
-	}
-	return max(0, at.Add(settleFor).Sub(r.clock.Now()))
 }
 
 // gone tells whether err says that the namespace is no more, or about to be.

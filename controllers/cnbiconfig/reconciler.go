@@ -21,7 +21,7 @@ import (
 )
 
 // fieldOwner is the field manager of all that this package applies.
-const fieldOwner client.FieldOwner = "meteor-operator-cnbiconfig"
+const fieldOwner client.FieldOwner = install.FieldOwner
 
 const (
 	// holdFor is how long the status waits, after a start or an edit, for every namespace to have been looked at: what
@@ -29,6 +29,8 @@ const (
 	holdFor = 5 * time.Second
 	// holdStep is how often a held status looks whether it may be written.
 	holdStep = 250 * time.Millisecond
+	// progressEvery is how often the status tells how far things have come, while nothing changes but the numbers.
+	progressEvery = 5 * time.Second
 )
 
 // Reconciler keeps the CNBiConfig and its status.
@@ -36,7 +38,7 @@ type Reconciler struct {
 	client    client.Client
 	statuses  *apply.Statuses
 	territory territory
-	catalogue *install.Catalogue
+	designer  *designer
 	ledger    *ledger
 	clock     clock.PassiveClock
 	cluster   cluster
@@ -45,6 +47,8 @@ type Reconciler struct {
 	seen atomic.Bool
 	// held is since when the status of which CNBiConfig is held. One worker uses it.
 	held hold
+	// told is when the status was written last.
+	told time.Time
 }
 
 // cluster is what the cluster offers.
@@ -67,7 +71,9 @@ type scope struct {
 	ledger     map[string]entry
 	revision   string
 	offers     v1alpha1.ClusterOffers
-	err        error
+	// wrong tells what is not as it should be of what is copied.
+	wrong error
+	err   error
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -89,7 +95,30 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: min(left, holdStep)}, nil
 	}
 	r.setStatus(s)
-	return outcome.Result(errors.Join(s.err, r.statuses.Apply(ctx, obj, s.obj)))
+	if left := r.told.Add(progressEvery).Sub(r.clock.Now()); left > 0 && onlyNumbers(&obj.Status, &s.obj.Status) {
+		return ctrl.Result{RequeueAfter: left}, nil
+	}
+	err := r.statuses.Apply(ctx, obj, s.obj)
+	if err == nil {
+		r.told = r.clock.Now()
+	}
+	return outcome.Result(errors.Join(s.err, err))
+}
+
+// onlyNumbers tells whether a status differs from the one before in numbers only, and things are still under way.
+func onlyNumbers(before, after *v1alpha1.CNBiConfigStatus) bool {
+	if after.Namespaces.Pending == 0 || before.Namespaces.Pending == 0 || before.Revision != after.Revision ||
+		before.Offers != after.Offers || before.ObservedGeneration != after.ObservedGeneration ||
+		len(before.Conditions) != len(after.Conditions) || len(before.Namespaces.Failing) != len(after.Namespaces.Failing) {
+		return false
+	}
+	for i := range before.Conditions {
+		b, a := before.Conditions[i], after.Conditions[i]
+		if b.Type != a.Type || b.Status != a.Status || b.Reason != a.Reason {
+			return false
+		}
+	}
+	return true
 }
 
 // createDefault makes the default CNBiConfig, unless there was one since the manager started: then somebody has
@@ -118,12 +147,12 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		ImageStreams: offered(r.cluster.HasImageStreams()),
 		Routes:       offered(r.cluster.HasRoutes()),
 	}
-	b, err := r.catalogue.Bundle(s.obj)
+	d, err := r.designer.design(ctx, s.obj)
 	if err != nil {
 		return err
 	}
-	s.revision = b.Revision
-	s.namespaces, err = r.territory.list(ctx, s.obj)
+	s.revision, s.wrong = d.bundle.Revision, d.wrong
+	s.namespaces, err = r.territory.names(ctx)
 	return err
 }
 

@@ -1,16 +1,21 @@
 package cnbiconfig
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -25,13 +30,16 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 )
 
-// +kubebuilder:rbac:groups=meteor.zone,resources=cnbiconfigs,verbs=get;list;watch;create
-// +kubebuilder:rbac:groups=meteor.zone,resources=cnbiconfigs/status,verbs=patch
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages;meteors,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=tekton.dev,resources=tasks;pipelines,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=list;watch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,resourceNames=meteor-pipeline,verbs=create;patch
+// +kubebuilder:rbac:groups=tekton.dev,resources=tasks;pipelines,verbs=list;watch;create;patch;delete
+// What is copied into namespaces, by name. Listing and watching by name is a right of its own.
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=meteor-push;meteor-index,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=meteor-ca,verbs=list;watch;create;patch;delete
+// What is copied from, in the operator's own namespace.
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets;configmaps,verbs=get;list;watch
 // The account of the runs may push to OpenShift's registry, and nobody can hand out what they do not hold:
 // +kubebuilder:rbac:groups=image.openshift.io,resources=imagestreams/layers,verbs=get;update
 
@@ -56,90 +64,141 @@ type Options struct {
 	Catalogue *install.Catalogue
 	// WatchNamespaces are the only namespaces that the manager looks at; none stands for all.
 	WatchNamespaces []string
+	// Namespace is the operator's own.
+	Namespace string
 	// Clock is the time. The default is the real one.
 	Clock clock.PassiveClock
+	// Linger is how long a namespace keeps its pipelines in mode OnDemand after the last object that needs them has
+	// gone. The default is ten minutes.
+	Linger time.Duration
 }
 
-// Setup adds the controllers to the manager.
-func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+// shared is what the two controllers have in common.
+type shared struct {
+	Options
+	ledger    *ledger
+	territory territory
+	designer  *designer
+	views     *views
+}
+
+// Setup adds the controllers to the manager. What it returns tells builds whether they can start.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) (*Installs, error) {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	l := newLedger()
-	t := territory{reader: mgr.GetClient(), watched: o.WatchNamespaces}
-	if err := setupConfig(mgr, o, l, t); err != nil {
-		return fmt.Errorf("cannot set up the CNBiConfig controller: %w", err)
+	o.Linger = cmp.Or(o.Linger, defaultLinger)
+	keys, err := o.Catalogue.Keys()
+	if err != nil {
+		return nil, err
 	}
-	if err := setupNamespaces(ctx, mgr, o, l, t); err != nil {
-		return fmt.Errorf("cannot set up the namespace controller: %w", err)
+	has := offers{o.Tracker}
+	views, err := newViews(mgr, keys, o.WatchNamespaces, func(gvk schema.GroupVersionKind) bool {
+		return !install.IsTekton(gvk) || has.HasTekton()
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	copier := &copier{direct: mgr.GetAPIReader(), namespace: o.Namespace, read: map[install.Key]reading{}}
+	if o.Namespace != "" {
+		if copier.metadata, err = newMetadataCache(mgr, []string{o.Namespace}, cache.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	s := shared{
+		Options:   o,
+		ledger:    newLedger(),
+		territory: territory{reader: mgr.GetClient(), direct: mgr.GetAPIReader(), watched: o.WatchNamespaces, own: o.Namespace},
+		designer:  &designer{catalogue: o.Catalogue, copier: copier},
+		views:     views,
+	}
+	if err := s.setupConfig(mgr); err != nil {
+		return nil, fmt.Errorf("cannot set up the CNBiConfig controller: %w", err)
+	}
+	if err := s.setupNamespaces(ctx, mgr); err != nil {
+		return nil, fmt.Errorf("cannot set up the namespace controller: %w", err)
+	}
+	return &Installs{reader: mgr.GetClient(), designer: s.designer, ledger: s.ledger}, nil
 }
 
-func setupConfig(mgr ctrl.Manager, o Options, l *ledger, t territory) error {
+func (s shared) setupConfig(mgr ctrl.Manager) error {
 	r := &Reconciler{
 		client:    mgr.GetClient(),
 		statuses:  apply.NewStatuses(mgr.GetClient(), fieldOwner),
-		territory: t,
-		catalogue: o.Catalogue,
-		ledger:    l,
-		clock:     o.Clock,
-		cluster:   offers{o.Tracker},
-	}
-	return ctrl.NewControllerManagedBy(mgr).
-		Named("cnbiconfig").
-		For(&v1alpha1.CNBiConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		// The scope of mode OnDemand is counted in these, so this controller waits for their caches too.
-		Watches(&v1alpha1.CustomNBImage{}, later(), builder.WithPredicates(comeAndGo())).
-		Watches(&v1alpha1.Meteor{}, later(), builder.WithPredicates(comeAndGo())).
-		WatchesMetadata(install.MetadataOf(namespaceKind), later(), builder.WithPredicates(namespaceChanges())).
-		WatchesRawSource(atStart()).
-		WatchesRawSource(ofLedger(l)).
-		WatchesRawSource(o.Tracker.Source(func(context.Context) []reconcile.Request { return []reconcile.Request{theOne} })).
-		Complete(r)
-}
-
-func setupNamespaces(ctx context.Context, mgr ctrl.Manager, o Options, l *ledger, t territory) error {
-	r := &namespaceReconciler{
-		client:    mgr.GetClient(),
-		direct:    mgr.GetAPIReader(),
-		territory: t,
-		catalogue: o.Catalogue,
-		ledger:    l,
-		clock:     o.Clock,
-		hasTekton: offers{o.Tracker}.HasTekton,
-		applied:   map[string]time.Time{},
+		territory: s.territory,
+		designer:  s.designer,
+		ledger:    s.ledger,
+		clock:     s.Clock,
+		cluster:   offers{s.Tracker},
 	}
 	b := ctrl.NewControllerManagedBy(mgr).
+		Named("cnbiconfig").
+		For(&v1alpha1.CNBiConfig{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(atStart()).
+		WatchesRawSource(ofLedger(s.ledger)).
+		WatchesRawSource(s.Tracker.Source(func(context.Context) []reconcile.Request { return []reconcile.Request{theOne} }))
+	if len(s.WatchNamespaces) == 0 {
+		b = b.WatchesMetadata(install.MetadataOf(namespaceKind), later(), builder.WithPredicates(comeAndGo()))
+	}
+	for _, gvk := range install.CopyKinds {
+		if s.Namespace != "" {
+			b = b.WatchesRawSource(source.Kind[client.Object](s.designer.copier.metadata, install.MetadataOf(gvk), later()))
+		}
+	}
+	return b.Complete(r)
+}
+
+func (s shared) setupNamespaces(ctx context.Context, mgr ctrl.Manager) error {
+	r := &namespaceReconciler{
+		client:    mgr.GetClient(),
+		territory: s.territory,
+		designer:  s.designer,
+		views:     s.views,
+		judge:     install.NewJudge(),
+		ledger:    s.ledger,
+		clock:     s.Clock,
+		linger:    s.Linger,
+		hasTekton: offers{s.Tracker}.HasTekton,
+		hasRuns:   func() bool { return s.Tracker.Has(capabilities.PipelineRun) },
+		memories:  map[string]*memory{},
+	}
+	toAll := handler.EnqueueRequestsFromMapFunc(r.all)
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("namespace").
-		Watches(&v1alpha1.CNBiConfig{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.CNBiConfig{}, toAll, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.CustomNBImage{}, handler.EnqueueRequestsFromMapFunc(around), builder.WithPredicates(comeAndGo())).
 		Watches(&v1alpha1.Meteor{}, handler.EnqueueRequestsFromMapFunc(around), builder.WithPredicates(comeAndGo())).
-		WatchesMetadata(install.MetadataOf(namespaceKind), handler.EnqueueRequestsFromMapFunc(itself), builder.WithPredicates(namespaceChanges())).
-		WatchesRawSource(o.Tracker.Source(func(ctx context.Context) []reconcile.Request { return r.all(ctx, nil) })).
+		WatchesRawSource(s.Tracker.Source(func(ctx context.Context) []reconcile.Request { return r.all(ctx, nil) })).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		})
-	var optional []*metav1.PartialObjectMetadata
-	for _, gvk := range install.Kinds {
-		if gvk.Group == capabilities.Pipeline.Group {
-			optional = append(optional, install.MetadataOf(gvk))
-			continue
+	if len(s.WatchNamespaces) == 0 {
+		b = b.WatchesMetadata(install.MetadataOf(namespaceKind), handler.EnqueueRequestsFromMapFunc(itself), builder.WithPredicates(namespaceChanges()))
+	}
+	for _, v := range s.views.all() {
+		if !install.IsTekton(v.gvk) {
+			b = b.WatchesRawSource(source.Kind[client.Object](v.cache, install.MetadataOf(v.gvk), handler.EnqueueRequestsFromMapFunc(around), metadataChanges()))
 		}
-		b = b.WatchesMetadata(install.MetadataOf(gvk), handler.EnqueueRequestsFromMapFunc(around), builder.WithPredicates(metadataChanges()))
+	}
+	for _, gvk := range install.CopyKinds {
+		if s.Namespace != "" {
+			b = b.WatchesRawSource(source.Kind[client.Object](s.designer.copier.metadata, install.MetadataOf(gvk), toAll, r.isSource(gvk)))
+		}
 	}
 	c, err := b.Build(r)
 	if err != nil {
 		return err
 	}
-	for _, obj := range optional {
-		err := o.Tracker.Watch(ctx, c, mgr.GetCache(), obj.GroupVersionKind(), obj, handler.EnqueueRequestsFromMapFunc(around), metadataChanges())
-		if err != nil {
+	for _, v := range s.views.all() {
+		if !install.IsTekton(v.gvk) {
+			continue
+		}
+		if err := s.Tracker.Watch(ctx, c, v.cache, v.gvk, install.MetadataOf(v.gvk), handler.EnqueueRequestsFromMapFunc(around), metadataChanges()); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.Tracker.Watch(ctx, c, mgr.GetCache(), capabilities.PipelineRun, &tektonv1.PipelineRun{}, handler.EnqueueRequestsFromMapFunc(around), runEnds())
 }
 
 // offers reads a Tracker.
@@ -164,7 +223,7 @@ func atStart() source.Source {
 // ofLedger has the CNBiConfig looked at a moment after namespaces have changed.
 func ofLedger(l *ledger) source.Source {
 	return source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		l.subscribe(func() { q.AddAfter(theOne, coalesce) })
+		l.subscribe(func(change) { q.AddAfter(theOne, coalesce) })
 		return nil
 	})
 }
@@ -187,16 +246,27 @@ func later() handler.EventHandler {
 
 // all are all namespaces.
 func (r *namespaceReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	namespaces, err := r.territory.namespaces(ctx)
+	namespaces, err := r.territory.names(ctx)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Cannot list the namespaces to look at")
 		return nil
 	}
 	requests := make([]reconcile.Request, len(namespaces))
-	for i := range namespaces {
-		requests[i].Name = namespaces[i].Name
+	for i, name := range namespaces {
+		requests[i].Name = name
 	}
 	return requests
+}
+
+// isSource lets through what the CNBiConfig has copied.
+func (r *namespaceReconciler) isSource(gvk schema.GroupVersionKind) predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		config := &v1alpha1.CNBiConfig{}
+		if err := r.client.Get(context.Background(), theOne.NamespacedName, config, client.UnsafeDisableDeepCopy); err != nil {
+			return false
+		}
+		return names(&config.Spec, install.Key{GVK: gvk, Name: obj.GetName()})
+	})
 }
 
 // around is the namespace in which the object is.
@@ -219,11 +289,28 @@ func namespaceChanges() predicate.Predicate {
 	return predicate.Or(predicate.LabelChangedPredicate{}, deletionPredicate())
 }
 
-// metadataChanges lets through what is compared of an installed object, and its going.
+// metadataChanges lets through what is compared of an installed object, and its coming and going.
 func metadataChanges() predicate.Predicate {
-	return predicate.Or(predicate.LabelChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return !sameOwners(e.ObjectOld, e.ObjectNew) || e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
-	}})
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld, e.ObjectNew
+		return before.GetUID() != after.GetUID() ||
+			before.GetLabels()[v1alpha1.LabelRevision] != after.GetLabels()[v1alpha1.LabelRevision] ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+			!sameOwners(before, after) ||
+			install.Fields(before) != install.Fields(after)
+	}}
+}
+
+// runEnds lets through what may end a namespace's being busy.
+func runEnds() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, ok := e.ObjectOld.(*tektonv1.PipelineRun)
+			after, ok2 := e.ObjectNew.(*tektonv1.PipelineRun)
+			return ok && ok2 && running(before) && !running(after)
+		},
+	}
 }
 
 func deletionPredicate() predicate.Predicate {
@@ -233,14 +320,5 @@ func deletionPredicate() predicate.Predicate {
 }
 
 func sameOwners(a, b client.Object) bool {
-	as, bs := a.GetOwnerReferences(), b.GetOwnerReferences()
-	if len(as) != len(bs) {
-		return false
-	}
-	for i := range as {
-		if as[i].UID != bs[i].UID {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a.GetOwnerReferences(), b.GetOwnerReferences(), func(x, y metav1.OwnerReference) bool { return x.UID == y.UID })
 }

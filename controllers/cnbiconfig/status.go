@@ -17,6 +17,8 @@ const (
 	messageNoTekton       = "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: install it, and everything goes on by itself"
 	messageNoImageStreams = "The cluster has no ImageStreams: images are offered by their reference in the status alone"
 	messageNoRoutes       = "The cluster has no Routes"
+	messageUnmanaged      = "The pipelines are left as they are, as spec.managementState asks"
+	messageRemoved        = "The pipelines are taken away from all namespaces, as spec.managementState asks"
 )
 
 // setStatus sets the whole status from what is known.
@@ -38,18 +40,16 @@ func (r *Reconciler) setStatus(s *scope) {
 func (s *scope) count() v1alpha1.NamespacesStatus {
 	var st v1alpha1.NamespacesStatus
 	for _, ns := range s.namespaces {
-		e, ok := s.ledger[ns]
+		e := s.ledger[ns]
 		switch {
-		case !ok || e.state == statePending:
-			st.Pending++
 		case e.state == stateFailed:
 			st.Failed++
 			if len(st.Failing) < maxFailing {
 				st.Failing = append(st.Failing, v1alpha1.FailingNamespace{Name: ns, Message: e.message})
 			}
-		case !e.about(s.obj):
+		case e.state == statePending, e.state == stateReady && !e.about(s.obj):
 			st.Pending++
-		default:
+		case e.state == stateReady:
 			st.Ready++
 		}
 	}
@@ -86,17 +86,27 @@ func setNamespacesReady(set conditions.Set, s *scope) {
 	const kind = v1alpha1.ConditionNamespacesReady
 	n := s.obj.Status.Namespaces
 	switch {
-	case s.obj.Spec.ManagementState == v1alpha1.StateUnmanaged, s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
-		set.Unknown(kind, v1alpha1.ReasonUnmanaged, managementMessage(s.obj.Spec.ManagementState))
+	case s.obj.Spec.ManagementState == v1alpha1.StateUnmanaged:
+		set.Unknown(kind, v1alpha1.ReasonUnmanaged, messageUnmanaged)
 	case n.Failed > 0:
 		set.False(kind, v1alpha1.ReasonNamespacesFailing, failingMessage(n))
 	case n.Pending > 0 && s.offers.Tekton != v1alpha1.OfferAvailable:
 		set.False(kind, v1alpha1.ReasonTektonUnavailable, messageNoTekton)
-	case n.Pending > 0:
-		set.False(kind, v1alpha1.ReasonInstalling, pendingMessage(n))
+	case n.Pending > 0 || s.unseen() > 0:
+		set.False(kind, underWay(s.obj), s.pendingMessage())
+	case s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
+		set.True(kind, v1alpha1.ReasonSucceeded, messageRemoved)
 	default:
 		set.True(kind, v1alpha1.ReasonSucceeded, readyMessage(n))
 	}
+}
+
+// underWay is the reason while something is done in namespaces.
+func underWay(config *v1alpha1.CNBiConfig) string {
+	if config.Spec.ManagementState == v1alpha1.StateRemoved {
+		return v1alpha1.ReasonRemoving
+	}
+	return v1alpha1.ReasonInstalling
 }
 
 func setReady(set conditions.Set, s *scope) {
@@ -105,8 +115,12 @@ func setReady(set conditions.Set, s *scope) {
 	switch {
 	case unexpected(s.err) != nil:
 		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, capital(s.err.Error()))
-	case state == v1alpha1.StateUnmanaged, state == v1alpha1.StateRemoved:
-		set.Ready(v1alpha1.ReasonSucceeded, managementMessage(state))
+	case state == v1alpha1.StateUnmanaged:
+		set.Ready(v1alpha1.ReasonSucceeded, messageUnmanaged)
+	case state == v1alpha1.StateRemoved && n.Failed+n.Pending == 0 && s.unseen() == 0:
+		set.Ready(v1alpha1.ReasonSucceeded, messageRemoved)
+	case state == v1alpha1.StateRemoved && n.Failed == 0:
+		set.Reconciling(v1alpha1.ReasonRemoving, s.pendingMessage())
 	case s.offers.Tekton != v1alpha1.OfferAvailable:
 		set.Reconciling(v1alpha1.ReasonTektonUnavailable, messageNoTekton)
 	case s.obj.Spec.Publish.ImageStreams == v1alpha1.ImageStreamsAlways && s.offers.ImageStreams != v1alpha1.OfferAvailable:
@@ -114,8 +128,10 @@ func setReady(set conditions.Set, s *scope) {
 			"The cluster has no ImageStreams, and spec.publish.imageStreams is Always: set it to Auto, or wait for them")
 	case n.Failed > 0:
 		set.Reconciling(v1alpha1.ReasonNamespacesFailing, failingMessage(n))
-	case n.Pending > 0:
-		set.Reconciling(v1alpha1.ReasonInstalling, pendingMessage(n))
+	case s.wrong != nil:
+		set.Reconciling(v1alpha1.ReasonSourceMissing, capital(s.wrong.Error()))
+	case n.Pending > 0 || s.unseen() > 0:
+		set.Reconciling(v1alpha1.ReasonInstalling, s.pendingMessage())
 	default:
 		set.Ready(v1alpha1.ReasonSucceeded, readyMessage(n))
 	}
@@ -127,21 +143,28 @@ func unexpected(err error) error {
 	return err
 }
 
-func managementMessage(state v1alpha1.ManagementState) string {
-	if state == v1alpha1.StateRemoved {
-		return "The pipelines are taken away from all namespaces, as spec.managementState asks"
-	}
-	return "The pipelines are left as they are, as spec.managementState asks"
-}
-
 func failingMessage(n v1alpha1.NamespacesStatus) string {
 	first := n.Failing[0]
 	return fmt.Sprintf("%d of %d namespaces cannot be given the pipelines; %q: %s",
 		n.Failed, n.Failed+n.Pending+n.Ready, first.Name, first.Message)
 }
 
-func pendingMessage(n v1alpha1.NamespacesStatus) string {
-	return fmt.Sprintf("%d of %d namespaces are yet to be given the pipelines", n.Pending, n.Pending+n.Ready)
+// pendingMessage names the first namespace that waits, and what it waits for.
+func (s *scope) pendingMessage() string {
+	n := s.obj.Status.Namespaces
+	text := fmt.Sprintf("%d of %d namespaces are yet to be given the pipelines", n.Pending, n.Pending+n.Ready)
+	switch {
+	case s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
+		text = fmt.Sprintf("%d namespaces still have the pipelines", n.Pending)
+	case n.Pending == 0:
+		return fmt.Sprintf("%d namespaces are yet to be looked at", s.unseen())
+	}
+	for _, ns := range s.namespaces {
+		if e := s.ledger[ns]; e.state == statePending && e.message != "" {
+			return fmt.Sprintf("%s; %q: %s", text, ns, e.message)
+		}
+	}
+	return text
 }
 
 func readyMessage(n v1alpha1.NamespacesStatus) string {

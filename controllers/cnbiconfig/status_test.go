@@ -103,6 +103,42 @@ func TestStatus(t *testing.T) {
 				message: "The cluster has no ImageStreams, and spec.publish.imageStreams is Always: set it to Auto, or wait for them",
 			},
 		},
+		"Removing": {
+			reason: "builds that run are let finish, and the message says so",
+			scope: scope{
+				offers: offers, namespaces: []string{"a", "b"},
+				obj:    configured(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved }),
+				ledger: map[string]entry{"a": now(stateNone, ""), "b": now(statePending, "Builds run")},
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonRemoving, message: `1 namespaces still have the pipelines; "b": Builds run`,
+				namespaces: v1alpha1.NamespacesStatus{Pending: 1}, observed: 2,
+			},
+		},
+		"Removed": {
+			reason: "nothing is left",
+			scope: scope{
+				offers: offers, namespaces: []string{"a"}, ledger: map[string]entry{"a": now(stateNone, "")},
+				obj: configured(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved }),
+			},
+			want: want{ready: "True", reason: v1alpha1.ReasonSucceeded, message: messageRemoved, observed: 2},
+		},
+		"NotLookedAt": {
+			reason: "what nobody has looked at may be as it should not",
+			scope:  scope{offers: offers, namespaces: []string{"a"}, obj: configured(nil)},
+			want:   want{ready: "False", reason: v1alpha1.ReasonInstalling, message: "1 namespaces are yet to be looked at", observed: 1},
+		},
+		"SourceMissing": {
+			reason: "what is to be copied must be there",
+			scope: scope{
+				offers: offers, obj: configured(nil), wrong: errors.New("Secret is not there"),
+				namespaces: []string{"a"}, ledger: map[string]entry{"a": now(stateReady, "")},
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonSourceMissing, message: "Secret is not there",
+				namespaces: v1alpha1.NamespacesStatus{Ready: 1}, observed: 2,
+			},
+		},
 		"Unmanaged": {
 			reason: "hands off is what was asked for",
 			scope:  scope{offers: offers, obj: configured(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateUnmanaged })},

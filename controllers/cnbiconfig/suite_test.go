@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,30 +30,46 @@ import (
 )
 
 const (
-	account  = "meteor-pipeline"
-	pipeline = "cnbi-import"
-	task     = "meteor-inspect-image"
+	account   = "meteor-pipeline"
+	pipeline  = "cnbi-import"
+	gitrepo   = "cnbi-gitrepo"
+	task      = "meteor-inspect-image"
+	fetchTask = "meteor-fetch-repository"
+	// objects is how many objects a namespace gets.
+	objects = 7
 	// quiet is how long a test watches that nothing happens.
 	quiet = 2500 * time.Millisecond
+	// operatorImage is the image of the steps.
+	operatorImage = "operator:1"
 )
 
 var env *testenv.Env
 
 func TestMain(m *testing.M) { testenv.Main(m, &env) }
 
-// render stands for the manifests: one object of each kind, and a revision that follows from the image.
-func render(o manifests.Options) ([]*unstructured.Unstructured, string, error) {
+// objectsOf stands for the manifests: objects of each kind, of which the second pipeline needs a task more.
+func objectsOf(o manifests.Options) []*unstructured.Unstructured {
 	object := func(apiVersion, kind, name string, rest map[string]any) *unstructured.Unstructured {
-		u := &unstructured.Unstructured{Object: map[string]any{}}
-		for k, v := range rest {
-			u.Object[k] = v
-		}
+		u := &unstructured.Unstructured{Object: rest}
 		u.SetAPIVersion(apiVersion)
 		u.SetKind(kind)
 		u.SetName(name)
 		return u
 	}
 	const rbac = "rbac.authorization.k8s.io/v1"
+	step := func(name, image string) map[string]any {
+		return map[string]any{"spec": map[string]any{
+			"params": []any{map[string]any{"name": "image", "type": "string", "default": ""}},
+			"steps":  []any{map[string]any{"name": name, "image": image, "command": []any{"/builder"}, "args": []any{name}}},
+		}}
+	}
+	tasks := func(names ...string) map[string]any {
+		var list []any
+		for _, n := range names {
+			list = append(list, map[string]any{"name": n, "taskRef": map[string]any{"name": n}})
+		}
+		return map[string]any{"spec": map[string]any{"tasks": list}}
+	}
 	return []*unstructured.Unstructured{
 		object("v1", "ServiceAccount", account, map[string]any{"automountServiceAccountToken": false}),
 		object(rbac, "Role", account, map[string]any{"rules": []any{map[string]any{
@@ -61,28 +79,55 @@ func render(o manifests.Options) ([]*unstructured.Unstructured, string, error) {
 			"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
 			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": account}},
 		}),
-		object("tekton.dev/v1", "Task", task, map[string]any{"spec": map[string]any{
-			"steps": []any{map[string]any{"name": "inspect", "image": o.BuilderImage, "command": []any{"/builder"}}},
-		}}),
-		object("tekton.dev/v1", "Pipeline", pipeline, map[string]any{"spec": map[string]any{
-			"tasks": []any{map[string]any{"name": "inspect", "taskRef": map[string]any{"name": task}}},
-		}}),
-	}, fmt.Sprintf("r%d", len(o.BuilderImage)), nil
+		object("tekton.dev/v1", "Task", fetchTask, step("fetch", "builder:1")),
+		object("tekton.dev/v1", "Task", task, step("inspect", o.BuilderImage)),
+		object("tekton.dev/v1", "Pipeline", gitrepo, tasks(fetchTask, task)),
+		object("tekton.dev/v1", "Pipeline", pipeline, tasks(task)),
+	}
+}
+
+func render(o manifests.Options) ([]*unstructured.Unstructured, string, error) {
+	objs := objectsOf(o)
+	return objs, manifests.Revision(objs), nil
+}
+
+// setting is what a manager is started with.
+type setting struct {
+	render     install.Render
+	namespaces []string
+	own        string
+	linger     time.Duration
+	config     *rest.Config
 }
 
 func startManager(t *testing.T, watchNamespaces ...string) (*testenv.Requests, func()) {
 	t.Helper()
-	return env.StartManager(t, watchNamespaces, func(ctx context.Context, mgr ctrl.Manager) error {
+	return start(t, setting{namespaces: watchNamespaces})
+}
+
+func start(t *testing.T, s setting) (*testenv.Requests, func()) {
+	t.Helper()
+	if s.render == nil {
+		s.render = render
+	}
+	e := *env
+	if s.config != nil {
+		e.Config = s.config
+	}
+	return e.StartManager(t, s.namespaces, func(ctx context.Context, mgr ctrl.Manager) error {
 		tracker, err := capabilities.New(mgr.GetConfig(), mgr.GetHTTPClient(), capabilities.Every(200*time.Millisecond))
 		if err != nil {
 			return err
 		}
 		tracker.Look(ctx)
-		return errors.Join(mgr.Add(tracker), cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
+		_, err = cnbiconfig.Setup(ctx, mgr, cnbiconfig.Options{
 			Tracker:         tracker,
-			Catalogue:       install.NewCatalogue(render, install.Defaults{BuilderImage: "operator:1"}),
-			WatchNamespaces: watchNamespaces,
-		}))
+			Catalogue:       install.NewCatalogue(s.render, install.Defaults{BuilderImage: operatorImage}),
+			WatchNamespaces: s.namespaces,
+			Namespace:       s.own,
+			Linger:          s.linger,
+		})
+		return errors.Join(err, mgr.Add(tracker))
 	})
 }
 
@@ -106,7 +151,30 @@ func fresh(t *testing.T) {
 		}
 	}
 	clean()
-	t.Cleanup(clean)
+	t.Cleanup(func() {
+		clean()
+		removeOurs(t)
+	})
+}
+
+// removeOurs does what the garbage collector would.
+func removeOurs(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	for _, gvk := range append(slices.Clone(install.Kinds), install.CopyKinds...) {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err := env.Client.List(ctx, list, client.HasLabels{v1alpha1.LabelRevision}); meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+			continue
+		} else if err != nil {
+			t.Errorf("cannot list what is left: %v", err)
+		}
+		for i := range list.Items {
+			if err := client.IgnoreNotFound(env.Client.Delete(ctx, &list.Items[i])); err != nil {
+				t.Errorf("cannot remove what is left: %v", err)
+			}
+		}
+	}
 }
 
 func create(t *testing.T, obj client.Object) {
@@ -170,51 +238,72 @@ func counted(ready, pending, failed int32) func(*v1alpha1.CNBiConfig) error {
 	}
 }
 
-// installed checks that the namespace has everything of the revision.
-func installed(namespace, revision string) func() error {
+// installed checks that the namespace has everything as the manifests have it, and that nothing else of ours is there.
+func installed(namespace string) func() error { return installedFrom(namespace, operatorImage) }
+
+func installedFrom(namespace, image string) func() error {
+	return has(namespace, objectsOf(manifests.Options{BuilderImage: image}))
+}
+
+func has(namespace string, want []*unstructured.Unstructured) func() error {
 	return func() error {
 		ctx := context.Background()
 		config := &v1alpha1.CNBiConfig{}
 		if err := env.Client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
 			return err
 		}
-		objs, _, err := render(manifests.Options{BuilderImage: "any"})
-		if err != nil {
-			return err
-		}
-		for _, o := range objs {
-			m, err := install.Metadata(ctx, env.Client, o.GroupVersionKind(), namespace, o.GetName())
+		for _, w := range want {
+			o, err := install.NewObject(w, "")
 			if err != nil {
 				return err
 			}
-			if m == nil {
-				return fmt.Errorf("%s %q is missing", o.GetKind(), o.GetName())
+			got := &unstructured.Unstructured{}
+			got.SetGroupVersionKind(w.GroupVersionKind())
+			if err := env.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: w.GetName()}, got); err != nil {
+				return err
 			}
-			if m.Labels[v1alpha1.LabelRevision] != revision || m.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue {
-				return fmt.Errorf("%s %q has labels %v", o.GetKind(), o.GetName(), m.Labels)
+			l := got.GetLabels()
+			if l[v1alpha1.LabelRevision] != o.Revision || l[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue || l[v1alpha1.LabelManagedBy] != v1alpha1.ManagedByValue {
+				return fmt.Errorf("%s has labels %v, not revision %s", o, l, o.Revision)
 			}
-			if len(m.OwnerReferences) != 1 || !install.Owned(m, config) {
-				return fmt.Errorf("%s %q has owners %v", o.GetKind(), o.GetName(), m.OwnerReferences)
+			if len(got.GetOwnerReferences()) != 1 || !install.Owned(got, config) {
+				return fmt.Errorf("%s has owners %v", o, got.GetOwnerReferences())
+			}
+			for _, field := range []string{"spec", "rules", "roleRef", "automountServiceAccountToken"} {
+				if diff := cmp.Diff(w.Object[field], got.Object[field]); diff != "" {
+					return fmt.Errorf("%s has another %s: %s", o, field, diff)
+				}
 			}
 		}
-		return nil
+		ours, err := countOurs(namespace)
+		if err == nil && ours != len(want) {
+			err = fmt.Errorf("%d objects of ours, not %d", ours, len(want))
+		}
+		return err
 	}
+}
+
+func countOurs(namespace string) (int, error) {
+	n := 0
+	for _, gvk := range append(slices.Clone(install.Kinds), install.CopyKinds...) {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err := env.Client.List(context.Background(), list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelRevision}); err != nil {
+			return 0, err
+		}
+		n += len(list.Items)
+	}
+	return n, nil
 }
 
 // empty checks that the namespace has nothing of ours.
 func empty(namespace string) func() error {
 	return func() error {
-		for _, gvk := range install.Kinds {
-			list := &metav1.PartialObjectMetadataList{}
-			list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-			if err := env.Client.List(context.Background(), list, client.InNamespace(namespace), client.HasLabels{v1alpha1.LabelRevision}); err != nil {
-				return err
-			}
-			if len(list.Items) > 0 {
-				return fmt.Errorf("%s %q is there", gvk.Kind, list.Items[0].Name)
-			}
+		n, err := countOurs(namespace)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d objects are there", n)
 		}
-		return nil
+		return err
 	}
 }
 

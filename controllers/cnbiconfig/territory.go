@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
@@ -16,79 +19,109 @@ import (
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
 
-// territory tells from the caches which namespaces get pipelines.
+// territory tells which namespaces get pipelines.
 type territory struct {
+	// reader reads caches.
 	reader client.Reader
-	// watched are the only namespaces that the manager looks at; none stands for all.
+	// direct reads the one namespace whose labels must be known, where namespaces are not watched.
+	direct client.Reader
+	// watched are the only namespaces that the manager looks at; none stands for all. Namespaces are then not watched,
+	// since that would take a right on all of them.
 	watched []string
+	// own is the operator's namespace.
+	own string
 }
 
-// holds tells whether the namespace gets pipelines.
-func (t territory) holds(ctx context.Context, config *v1alpha1.CNBiConfig, namespace *metav1.PartialObjectMetadata) (bool, error) {
-	if !t.eligible(config, namespace) {
-		return false, nil
+// claim is why a namespace gets pipelines.
+type claim int
+
+const (
+	// unclaimed is a namespace that gets none.
+	unclaimed claim = iota
+	// idle is one that gets none in mode OnDemand, because nothing in it asks for them any more.
+	idle
+	// claimed is one that gets them.
+	claimed
+)
+
+// claim tells whether the namespace gets pipelines.
+func (t territory) claim(ctx context.Context, config *v1alpha1.CNBiConfig, ns *metav1.PartialObjectMetadata) (claim, error) {
+	if config.Spec.ManagementState == v1alpha1.StateRemoved || config.Spec.Namespaces.Excludes(ns.Name) {
+		return unclaimed, nil
 	}
+	yes, no := true, unclaimed
+	var err error
 	switch config.Spec.Namespaces.Mode {
 	case v1alpha1.NamespacesAll:
-		return true, nil
+		// What asks for pipelines in a system namespace gets them: only the blanket rule leaves it out.
+		if t.isSystem(ns.Name) {
+			yes, err = t.inUse(ctx, ns.Name)
+		}
 	case v1alpha1.NamespacesSelected:
-		return selects(config.Spec.Namespaces.Selector, namespace.Labels)
+		yes, err = selects(config.Spec.Namespaces.Selector, ns.Labels)
 	default:
-		return t.inUse(ctx, namespace.Name)
+		no = idle
+		yes, err = t.inUse(ctx, ns.Name)
 	}
+	if yes && err == nil {
+		return claimed, nil
+	}
+	return no, err
 }
 
-// list returns the names of all namespaces that get pipelines, sorted.
-func (t territory) list(ctx context.Context, config *v1alpha1.CNBiConfig) ([]string, error) {
-	used := map[string]bool{}
-	if onDemand(config) {
-		var err error
-		if used, err = t.used(ctx); err != nil {
-			return nil, err
-		}
+// names are those of all namespaces that the operator looks after or would, sorted.
+func (t territory) names(ctx context.Context) ([]string, error) {
+	if len(t.watched) > 0 {
+		return slices.Sorted(slices.Values(t.watched)), nil
 	}
-	namespaces, err := t.namespaces(ctx)
-	if err != nil {
-		return nil, err
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(namespaceKind.GroupVersion().WithKind("NamespaceList"))
+	if err := t.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("cannot list namespaces: %w", err)
 	}
 	var names []string
-	for i := range namespaces {
-		ns := &namespaces[i]
-		ok := used[ns.Name]
-		if !onDemand(config) {
-			if ok, err = t.holds(ctx, config, ns); err != nil {
-				return nil, err
-			}
-		}
-		if ok && t.eligible(config, ns) {
-			names = append(names, ns.Name)
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() {
+			names = append(names, list.Items[i].Name)
 		}
 	}
 	slices.Sort(names)
 	return names, nil
 }
 
-// namespaces lists all namespaces' metadata.
-func (t territory) namespaces(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(namespaceKind.GroupVersion().WithKind("NamespaceList"))
-	if err := t.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("cannot list namespaces: %w", err)
+// namespace tells what the namespace is like; nil where it is none of ours, or about to go.
+func (t territory) namespace(ctx context.Context, config *v1alpha1.CNBiConfig, name string) (*metav1.PartialObjectMetadata, error) {
+	reader := t.reader
+	if len(t.watched) > 0 {
+		if !slices.Contains(t.watched, name) {
+			return nil, nil
+		}
+		if config.Spec.Namespaces.Mode != v1alpha1.NamespacesSelected {
+			// Whether it exists shows when something is written.
+			return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name}}, nil
+		}
+		reader = t.direct
 	}
-	return list.Items, nil
+	meta := install.MetadataOf(namespaceKind)
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, meta)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read namespace %q: %w", name, err)
+	}
+	if !meta.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	return meta, nil
 }
 
-func (t territory) namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
-	return install.Metadata(ctx, t.reader, namespaceKind, "", name)
-}
-
-// eligible tells whether the namespace may get pipelines, whatever the mode.
-func (t territory) eligible(config *v1alpha1.CNBiConfig, namespace *metav1.PartialObjectMetadata) bool {
-	return config.Spec.ManagementState != v1alpha1.StateUnmanaged &&
-		config.Spec.ManagementState != v1alpha1.StateRemoved &&
-		namespace.DeletionTimestamp.IsZero() &&
-		(len(t.watched) == 0 || slices.Contains(t.watched, namespace.Name)) &&
-		!config.Spec.Namespaces.Excludes(namespace.Name)
+// isSystem tells whether a namespace is one of those that mode All leaves out: the cluster's own, those of OpenShift,
+// Tekton and OLM, and the operator's.
+func (t territory) isSystem(namespace string) bool {
+	return namespace == t.own ||
+		slices.Contains([]string{"openshift", "tekton-pipelines", "tekton-pipelines-resolvers", "tekton-chains", "olm", "olmv1-system", "operators"}, namespace) ||
+		strings.HasPrefix(namespace, "kube-") || strings.HasPrefix(namespace, "openshift-")
 }
 
 // inUse tells whether a namespace holds an object that needs pipelines.
@@ -102,31 +135,6 @@ func (t territory) inUse(ctx context.Context, namespace string) (bool, error) {
 		return false, fmt.Errorf("cannot list Meteors: %w", err)
 	}
 	return len(images.Items)+len(meteors.Items) > 0, nil
-}
-
-// used are all namespaces that hold an object that needs pipelines.
-func (t territory) used(ctx context.Context) (map[string]bool, error) {
-	used := map[string]bool{}
-	images := &v1alpha1.CustomNBImageList{}
-	if err := t.reader.List(ctx, images, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("cannot list CustomNBImages: %w", err)
-	}
-	for i := range images.Items {
-		used[images.Items[i].Namespace] = true
-	}
-	meteors := &v1alpha1.MeteorList{}
-	if err := t.reader.List(ctx, meteors, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("cannot list Meteors: %w", err)
-	}
-	for i := range meteors.Items {
-		used[meteors.Items[i].Namespace] = true
-	}
-	return used, nil
-}
-
-func onDemand(config *v1alpha1.CNBiConfig) bool {
-	mode := config.Spec.Namespaces.Mode
-	return mode == "" || mode == v1alpha1.NamespacesOnDemand
 }
 
 func selects(selector *metav1.LabelSelector, set map[string]string) (bool, error) {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
@@ -59,6 +60,8 @@ type Options struct {
 	WatchNamespaces []string
 	// Installed tells whether a namespace has a pipeline at the manager's own revision. It reads caches only.
 	Installed func(ctx context.Context, namespace, pipeline string) (bool, error)
+	// Installs tells a handler of a namespace whenever Installed may answer otherwise there.
+	Installs func(handler.EventHandler) source.Source
 	// Proxy is what builds use where the CNBiConfig names none.
 	Proxy v1alpha1.ProxySpec
 	// Buildah tells whether there is an image for Containerfiles where the CNBiConfig names none.
@@ -99,6 +102,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.CustomNBImage{}, handler.EnqueueRequestsFromMapFunc(r.objectsWaitingBeside), builder.WithPredicates(leavesQueue())).
 		WatchesRawSource(o.Tracker.Source(func(ctx context.Context) []reconcile.Request { return r.allObjects(ctx, nil) })).
+		WatchesRawSource(o.Installs(handler.EnqueueRequestsFromMapFunc(r.objectsBeside))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Build(r)
 	if err != nil {

@@ -1,37 +1,57 @@
-// Package install knows what belongs into a namespace that can build: the rendered manifests, their revision, and
-// whether the caches show them there.
+// Package install knows what belongs into a namespace that can build: the rendered manifests, and how to tell from an
+// object's metadata whether it is as it was applied.
 package install
 
 import (
 	"cmp"
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
-// maxRendered bounds how many renderings are kept: one a builder image, and edits of that are rare.
+// FieldOwner is the field manager of all that is installed.
+const FieldOwner = "meteor-operator-cnbiconfig"
+
+// maxRendered bounds how many renderings are kept: an admin's edits of what decides them are rare.
 const maxRendered = 8
 
-// Kinds are the kinds of which a namespace gets objects, in the order in which they are taken away: a Pipeline that is
-// there means that everything is.
-var Kinds = []schema.GroupVersionKind{
-	capabilities.Pipeline,
-	capabilities.Task,
-	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
-	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "Role"},
-	{Version: "v1", Kind: "ServiceAccount"},
+// The kinds of which a namespace gets objects.
+var (
+	ServiceAccount = schema.GroupVersionKind{Version: "v1", Kind: "ServiceAccount"}
+	Secret         = schema.GroupVersionKind{Version: "v1", Kind: "Secret"}
+	ConfigMap      = schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
+	Role           = schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "Role"}
+	RoleBinding    = schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"}
+)
+
+// Kinds are the kinds of the rendered manifests, in the order in which they are taken away.
+var Kinds = []schema.GroupVersionKind{capabilities.Pipeline, capabilities.Task, RoleBinding, Role, ServiceAccount}
+
+// CopyKinds are the kinds of what is copied into a namespace.
+var CopyKinds = []schema.GroupVersionKind{Secret, ConfigMap}
+
+// IsTekton tells whether objects of the kind need Tekton's API.
+func IsTekton(gvk schema.GroupVersionKind) bool { return gvk.Group == capabilities.Pipeline.Group }
+
+// Key tells the objects of a namespace apart.
+type Key struct {
+	GVK  schema.GroupVersionKind
+	Name string
 }
+
+// String implements fmt.Stringer.
+func (k Key) String() string { return fmt.Sprintf("%s %q", k.GVK.Kind, k.Name) }
 
 // Render renders the manifests, and tells their revision.
 type Render func(manifests.Options) ([]*unstructured.Unstructured, string, error)
@@ -44,112 +64,41 @@ type Defaults struct {
 	BuildahImage string
 }
 
-// Catalogue renders what a CNBiConfig asks for, and remembers it.
-type Catalogue struct {
-	render   Render
-	defaults Defaults
-	mu       sync.Mutex
-	bundles  map[manifests.Options]*Bundle
-}
-
-// Bundle is what one namespace gets, in the order in which to apply it.
-type Bundle struct {
-	// Objects are without namespace, labels and owner. They are shared: copy before changing.
-	Objects []*unstructured.Unstructured
-	// Revision is the value of the revision label.
+// Object is what a namespace gets one of.
+type Object struct {
+	Key
+	// Revision is what the object's label says while it is as it should be.
 	Revision string
+	// Needs are those of the bundle's objects without which this one is of no use.
+	Needs []Key
+	// content is without namespace, labels and owner. It is shared: copy before changing.
+	content *unstructured.Unstructured
 }
 
-// NewCatalogue returns a Catalogue.
-func NewCatalogue(render Render, defaults Defaults) *Catalogue {
-	return &Catalogue{render: render, defaults: defaults, bundles: map[manifests.Options]*Bundle{}}
-}
-
-// options are what config asks of the manifests.
-func (c *Catalogue) options(config *v1alpha1.CNBiConfig) manifests.Options {
-	return manifests.Options{
-		BuilderImage:   cmp.Or(string(config.Spec.Images.Builder), c.defaults.BuilderImage),
-		BuildahImage:   cmp.Or(string(config.Spec.Images.Buildah), c.defaults.BuildahImage),
-		IndexForwarder: config.Spec.PackageIndex.Credentials != nil,
-		Containerfiles: string(config.Spec.Build.Containerfiles),
-	}
-}
-
-// Bundle returns what config asks for.
-func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
-	o := c.options(config)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if b, ok := c.bundles[o]; ok {
-		return b, nil
-	}
-	objs, revision, err := c.render(o)
-	if err != nil {
-		return nil, fmt.Errorf("cannot render the manifests: %w", err)
-	}
-	if len(c.bundles) >= maxRendered {
-		clear(c.bundles)
-	}
-	b := &Bundle{Objects: objs, Revision: revision}
-	c.bundles[o] = b
-	return b, nil
-}
-
-// Ready tells from the caches whether a namespace has a Pipeline of the current revision, and with it all that the
-// Pipeline needs. Of pipelines that are not managed any revision will do.
-func (c *Catalogue) Ready(ctx context.Context, r client.Reader, namespace, pipeline string) (bool, error) {
-	config := &v1alpha1.CNBiConfig{}
-	if err := r.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
-		return false, client.IgnoreNotFound(err)
-	}
-	b, err := c.Bundle(config)
-	if err != nil {
-		return false, err
-	}
-	meta, err := Metadata(ctx, r, capabilities.Pipeline, namespace, pipeline)
-	if err != nil || meta == nil {
-		return false, err
-	}
-	if config.Spec.ManagementState == v1alpha1.StateUnmanaged {
-		// The pipelines are somebody else's care, and builds go on with what there is.
-		return meta.DeletionTimestamp.IsZero(), nil
-	}
-	return b.Current(meta, config), nil
-}
-
-// Current tells whether an object is of this bundle's revision and owned by config.
-func (b *Bundle) Current(meta *metav1.PartialObjectMetadata, config *v1alpha1.CNBiConfig) bool {
-	return meta.DeletionTimestamp.IsZero() &&
-		meta.Labels[v1alpha1.LabelRevision] == b.Revision &&
-		Owned(meta, config)
-}
-
-// Outdated returns those of the bundle's objects that the caches do not show in the namespace as they should be.
-func (b *Bundle) Outdated(ctx context.Context, r client.Reader, namespace string, config *v1alpha1.CNBiConfig) ([]Change, error) {
-	var changes []Change
-	for _, obj := range b.Objects {
-		meta, err := Metadata(ctx, r, obj.GroupVersionKind(), namespace, obj.GetName())
+// NewObject returns an Object. The revision follows from the content unless one is given.
+func NewObject(content *unstructured.Unstructured, revision string) (Object, error) {
+	if revision == "" {
+		data, err := json.Marshal(content.Object)
 		if err != nil {
-			return nil, err
+			return Object{}, fmt.Errorf("cannot encode %s %q: %w", content.GetKind(), content.GetName(), err)
 		}
-		if meta == nil || !b.Current(meta, config) {
-			changes = append(changes, Change{Object: obj, Unseen: meta == nil})
-		}
+		revision = Hash(string(data))
 	}
-	return changes, nil
+	return Object{Key: Key{GVK: content.GroupVersionKind(), Name: content.GetName()}, Revision: revision, content: content}, nil
 }
 
-// Change is an object that is to be applied.
-type Change struct {
-	// Object is the bundle's: copy before changing.
-	Object *unstructured.Unstructured
-	// Unseen is true when the cache has no such object. One that lacks the operator's label may exist all the same.
-	Unseen bool
+// Hash is a short hash of texts.
+func Hash(texts ...string) string {
+	hash := sha256.New()
+	for _, t := range texts {
+		fmt.Fprintf(hash, "%d:%s", len(t), t)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:10]
 }
 
-// For returns a copy of the object for the namespace, with labels and owner.
-func (b *Bundle) For(obj *unstructured.Unstructured, namespace string, config *v1alpha1.CNBiConfig) *unstructured.Unstructured {
-	u := obj.DeepCopy()
+// For returns the object for a namespace, with labels and owner.
+func (o Object) For(namespace string, config *v1alpha1.CNBiConfig) *unstructured.Unstructured {
+	u := o.content.DeepCopy()
 	u.SetNamespace(namespace)
 	labels := u.GetLabels()
 	if labels == nil {
@@ -157,7 +106,7 @@ func (b *Bundle) For(obj *unstructured.Unstructured, namespace string, config *v
 	}
 	labels[v1alpha1.LabelPartOf] = v1alpha1.PartOfValue
 	labels[v1alpha1.LabelManagedBy] = v1alpha1.ManagedByValue
-	labels[v1alpha1.LabelRevision] = b.Revision
+	labels[v1alpha1.LabelRevision] = o.Revision
 	u.SetLabels(labels)
 	u.SetOwnerReferences([]metav1.OwnerReference{{
 		APIVersion: v1alpha1.GroupVersion.String(),
@@ -168,6 +117,125 @@ func (b *Bundle) For(obj *unstructured.Unstructured, namespace string, config *v
 	return u
 }
 
+// Bundle is what one namespace gets, in the order in which to apply it.
+type Bundle struct {
+	// Objects are in the order in which to apply them.
+	Objects []Object
+	// Revision is that of the manifests.
+	Revision string
+	// ID is another for every other set of objects.
+	ID string
+}
+
+// With returns a bundle that has more objects, which all pipelines need and which are applied first.
+func (b *Bundle) With(more []Object) *Bundle {
+	objs := append(slices.Clone(more), b.Objects...)
+	ids := make([]string, 0, len(objs))
+	for _, o := range objs {
+		ids = append(ids, o.String(), o.Revision)
+	}
+	return &Bundle{Objects: relate(objs), Revision: b.Revision, ID: Hash(ids...)}
+}
+
+// relate notes what pipelines need: the tasks that they refer to, and all that is not Tekton's.
+func relate(objs []Object) []Object {
+	var common []Key
+	tasks := map[string]Key{}
+	for _, o := range objs {
+		switch {
+		case o.GVK == capabilities.Task:
+			tasks[o.Name] = o.Key
+		case !IsTekton(o.GVK):
+			common = append(common, o.Key)
+		}
+	}
+	for i := range objs {
+		if objs[i].GVK != capabilities.Pipeline {
+			continue
+		}
+		needs := slices.Clone(common)
+		for _, section := range []string{"tasks", "finally"} {
+			refs, _, _ := unstructured.NestedSlice(objs[i].content.Object, "spec", section)
+			for _, ref := range refs {
+				entry, _ := ref.(map[string]any)
+				name, _, _ := unstructured.NestedString(entry, "taskRef", "name")
+				if key, ok := tasks[name]; ok && !slices.Contains(needs, key) {
+					needs = append(needs, key)
+				}
+			}
+		}
+		objs[i].Needs = needs
+	}
+	return objs
+}
+
+// Catalogue renders what a CNBiConfig asks for, and remembers it.
+type Catalogue struct {
+	render   Render
+	defaults Defaults
+	mu       sync.Mutex
+	bundles  map[manifests.Options]*Bundle
+}
+
+// NewCatalogue returns a Catalogue.
+func NewCatalogue(render Render, defaults Defaults) *Catalogue {
+	return &Catalogue{render: render, defaults: defaults, bundles: map[manifests.Options]*Bundle{}}
+}
+
+// Keys are those of all objects that a namespace can get, whatever the CNBiConfig says.
+func (c *Catalogue) Keys() ([]Key, error) {
+	all, err := c.bundle(manifests.Options{
+		BuilderImage:   c.defaults.BuilderImage,
+		BuildahImage:   cmp.Or(c.defaults.BuildahImage, c.defaults.BuilderImage),
+		IndexForwarder: true,
+		Containerfiles: string(v1alpha1.ContainerfilesUnprivileged),
+	})
+	if err != nil {
+		return nil, err
+	}
+	keys := []Key{{Secret, PushSecret}, {Secret, IndexSecret}, {ConfigMap, CAConfigMap}}
+	for _, o := range all.Objects {
+		keys = append(keys, o.Key)
+	}
+	return keys, nil
+}
+
+// Bundle returns what config asks for, without what is copied.
+func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
+	return c.bundle(manifests.Options{
+		BuilderImage:   cmp.Or(string(config.Spec.Images.Builder), c.defaults.BuilderImage),
+		BuildahImage:   cmp.Or(string(config.Spec.Images.Buildah), c.defaults.BuildahImage),
+		IndexForwarder: config.Spec.PackageIndex.Credentials != nil,
+		Containerfiles: string(config.Spec.Build.Containerfiles),
+	})
+}
+
+func (c *Catalogue) bundle(o manifests.Options) (*Bundle, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b, ok := c.bundles[o]; ok {
+		return b, nil
+	}
+	rendered, revision, err := c.render(o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot render the manifests: %w", err)
+	}
+	b := &Bundle{Revision: revision}
+	for _, u := range rendered {
+		obj, err := NewObject(u, "")
+		if err != nil {
+			return nil, err
+		}
+		b.Objects = append(b.Objects, obj)
+	}
+	b = b.With(nil)
+	if len(c.bundles) >= maxRendered {
+		clear(c.bundles)
+	}
+	c.bundles[o] = b
+	return b, nil
+}
+
 // Owned tells whether config owns the object.
 func Owned(obj metav1.Object, config *v1alpha1.CNBiConfig) bool {
 	for _, ref := range obj.GetOwnerReferences() {
@@ -176,19 +244,6 @@ func Owned(obj metav1.Object, config *v1alpha1.CNBiConfig) bool {
 		}
 	}
 	return false
-}
-
-// Metadata reads an object's metadata; nil where there is none.
-func Metadata(ctx context.Context, r client.Reader, gvk schema.GroupVersionKind, namespace, name string) (*metav1.PartialObjectMetadata, error) {
-	meta := MetadataOf(gvk)
-	err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, meta)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s %q: %w", gvk.Kind, name, err)
-	}
-	return meta, nil
 }
 
 // MetadataOf returns an empty object that stands for the kind's metadata.
