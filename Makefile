@@ -39,11 +39,12 @@ test: unit test-e2e ## Everything
 .PHONY: unit
 unit: test-tools vet test-envtest ## What needs no cluster
 
-# The race detector links with gcc; the packages about Python are tested with a real pip.
+# The race detector links with gcc; the packages about Python are tested with a real pip, those about repositories with git.
 .PHONY: test-tools
 test-tools: ## Install what the tests need and a bare Debian lacks
 	@missing=(); \
 	command -v gcc >/dev/null || missing+=(gcc libc6-dev); \
+	command -v git >/dev/null || missing+=(git); \
 	python3 -c 'import pip, ensurepip' 2>/dev/null || missing+=(python3-pip python3-venv); \
 	[ $${#missing[@]} -eq 0 ] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; }
 

@@ -117,10 +117,10 @@ func (r *requirementsReader) option(file, where, line string, constraints bool) 
 		}
 		return r.file(to, constraints || strings.HasPrefix(strings.TrimLeft(name, "-"), "c"))
 	case name == "-e" || name == "--editable":
-		if !isLocal(value) {
+		if value == "" || strings.Contains(value, ":") {
 			return unsupported("%s: %q is not in the repository: only projects in it can be installed from their source", where, hidden(value))
 		}
-		return r.requirement(file, where, value)
+		return r.local(file, where, value)
 	case slices.Contains(passed, name):
 		if name == "--require-hashes" {
 			r.wishes.Hashed = true
@@ -190,10 +190,10 @@ func (r *requirementsReader) direct(where, line, target string) error {
 	switch {
 	case err != nil:
 		return unsupported("%s has a URL that cannot be read", where)
-	case u.User != nil:
-		return unsupported("%s has credentials in a URL, which would be for everyone to read: take them out", where)
 	case strings.HasPrefix(u.Scheme, "git+"), strings.HasPrefix(u.Scheme, "hg+"), strings.HasPrefix(u.Scheme, "svn+"), strings.HasPrefix(u.Scheme, "bzr+"):
 		return unsupported("%s takes a package from %q, which has no hash that could be locked: name a release of it, or the https URL of an archive", where, hidden(target))
+	case u.User != nil:
+		return unsupported("%s has credentials in a URL, which would be for everyone to read: take them out", where)
 	case u.Scheme != "https":
 		return unsupported("%s takes a package from %q: only https URLs and files in the repository can be honoured", where, hidden(target))
 	}
