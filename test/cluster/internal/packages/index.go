@@ -24,7 +24,11 @@ func Make(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	open = append(open, real...)
+	big, err := large(largeFile)
+	if err != nil {
+		return err
+	}
+	open = append(append(open, real...), big)
 	private, err := madeUpPrivate()
 	if err != nil {
 		return err

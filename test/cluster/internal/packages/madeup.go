@@ -1,6 +1,8 @@
 package packages
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -12,7 +14,10 @@ import (
 //go:embed files
 var sources embed.FS
 
-const manyPackages = 200
+const (
+	manyPackages = 200
+	largeFile    = 256 << 20
+)
 
 // Small is the wheel of meteor-small in a version, the smallest package there is.
 func Small(version string) (filename string, content []byte, err error) {
@@ -50,7 +55,7 @@ func madeUp() ([]distribution, error) {
 		}
 		all = append(all, d)
 	}
-	for _, name := range []string{"meteor-good-sdist", "meteor-broken-sdist", "meteor-hostile", "meteor-forks", "meteor-disk-hog"} {
+	for _, name := range []string{"meteor-good-sdist", "meteor-broken-sdist", "meteor-hostile", "meteor-forks", "meteor-disk-hog", "meteor-slow"} {
 		d, err := source(name)
 		if err != nil {
 			return nil, err
@@ -75,6 +80,18 @@ func trivial(m metadata) (distribution, error) {
 	}
 	content, err := w.pack()
 	return distribution{project: m.name, filename: w.filename(), content: content, metadata: w.metadata, requiresPython: m.requiresPython}, err
+}
+
+// large is a small wheel with a large file in it.
+func large(size int) (distribution, error) {
+	m := metadata{name: "meteor-large", version: "1.0", summary: "Made up for tests"}
+	block := sha256.Sum256([]byte(m.name))
+	w := wheel{
+		name: m.name, version: m.version, tag: pureTag, metadata: m.bytes(),
+		files: []file{{name: "meteor_large/__init__.py"}, {name: "meteor_large/data.bin", content: bytes.Repeat(block[:], size/len(block))}},
+	}
+	content, err := w.pack()
+	return distribution{project: m.name, filename: w.filename(), content: content, metadata: w.metadata}, err
 }
 
 // source is the source distribution of what is in files/NAME.

@@ -114,6 +114,16 @@ func TestMadeUp(t *testing.T) {
 	}
 }
 
+func TestLarge(t *testing.T) {
+	d, err := large(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(unzip(t, d.content)["meteor_large/data.bin"]); got != 1<<20 || len(d.content) > 64<<10 {
+		t.Errorf("a file of %d bytes in a wheel of %d", got, len(d.content))
+	}
+}
+
 func TestWriteIndex(t *testing.T) {
 	dir := t.TempDir()
 	all := []distribution{

@@ -129,7 +129,7 @@ func (g Git) finish(channel ssh.Channel, command string, err error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		status.Status = uint32(exit.ExitCode()) //nolint:gosec // an exit code is small
+		status.Status = uint32(exit.ExitCode())
 	case err != nil:
 		status.Status = 128
 		fmt.Fprintln(channel.Stderr(), "fatal:", err)
