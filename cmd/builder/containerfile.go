@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -23,20 +22,17 @@ import (
 // pulls says how the images that a Containerfile names are got.
 type pulls struct {
 	config, secret *string
-	insecure       *bool
-	hosts          []string
+	insecure       *insecureFlags
 	trust          *trustFlags
 }
 
 func (e *env) pulls() *pulls {
-	p := &pulls{
+	return &pulls{
 		config:   e.flags.String("docker-config", "", "folder of a mounted pull secret; may be absent or empty"),
 		secret:   e.flags.String("secret-name", "", "name of the pull secret, for messages"),
-		insecure: e.flags.Bool("insecure", false, "allow plain HTTP and unverified certificates"),
+		insecure: e.insecure(""),
 		trust:    e.trust(),
 	}
-	e.array(&p.hosts, "insecure-hosts", "the registries that this is allowed for; all if there are none")
-	return p
 }
 
 // sides returns what knows the way to each image.
@@ -53,8 +49,7 @@ func (p *pulls) sides() (func(string) image.Side, error) {
 		return nil, err
 	}
 	return func(name string) image.Side {
-		insecure := *p.insecure && (len(p.hosts) == 0 || slices.Contains(p.hosts, hostOf(name)))
-		return image.Side{Image: name, Credentials: store, SecretName: *p.secret, Insecure: insecure, Roots: roots}
+		return image.Side{Image: name, Credentials: store, SecretName: *p.secret, Insecure: p.insecure.of(name), Roots: roots}
 	}, nil
 }
 

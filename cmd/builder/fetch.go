@@ -61,7 +61,8 @@ func (f *gitFlags) clone(ctx context.Context, commit, to string) (*git.Result, *
 // baseFlags say which image is built on.
 type baseFlags struct {
 	image, defaultImage, config, secret, platform *string
-	insecure, containerfiles                      *bool
+	containerfiles                                *bool
+	insecure                                      *insecureFlags
 	trust                                         *trustFlags
 }
 
@@ -75,7 +76,7 @@ func runFetch(ctx context.Context, e *env) error {
 		config:         e.flags.String("docker-config", "", "folder of a mounted pull secret; may be absent or empty"),
 		secret:         e.flags.String("secret-name", "", "name of the pull secret, for messages"),
 		platform:       e.flags.String("platform", "linux/"+runtime.GOARCH, "the platform that the image has to run on"),
-		insecure:       e.flags.Bool("insecure", false, "allow plain HTTP and unverified certificates of the registry"),
+		insecure:       e.insecure(""),
 		containerfiles: e.flags.Bool("containerfiles", true, "allow repositories with a Containerfile"),
 		trust:          e.trust(),
 	}
@@ -124,7 +125,7 @@ func (b *baseFlags) inspect(ctx context.Context, found *repository.Repository, p
 		*b.secret = ""
 	}
 	report, err := inspectImage(ctx, *b.config, b.trust, inspect.Options{
-		Image: plan.Base, Platform: *platform, Insecure: *b.insecure, Roots: roots, SecretName: *b.secret, Timeout: time.Minute,
+		Image: plan.Base, Platform: *platform, Insecure: b.insecure.of(plan.Base), Roots: roots, SecretName: *b.secret, Timeout: time.Minute,
 	})
 	if err != nil {
 		return "", inRepository(err, found, plan)

@@ -22,7 +22,7 @@ func runInspect(ctx context.Context, e *env) error {
 	image := e.flags.String("image", "", "the image to inspect")
 	config := e.flags.String("docker-config", "", "folder of a mounted pull secret; may be absent or empty")
 	secret := e.flags.String("secret-name", "", "name of the pull secret, for messages")
-	insecure := e.flags.Bool("insecure", false, "allow plain HTTP and unverified certificates")
+	insecure := e.insecure("")
 	platform := e.flags.String("platform", "linux/"+runtime.GOARCH, "the platform that the image has to run on")
 	timeout := e.flags.Duration("timeout", time.Minute, "how long the registry has to answer everything")
 	trust := e.trust()
@@ -41,7 +41,7 @@ func runInspect(ctx context.Context, e *env) error {
 		*secret = ""
 	}
 	found, err := inspectImage(ctx, *config, trust, inspect.Options{
-		Image: *image, Platform: *wanted, Insecure: *insecure, Roots: roots, SecretName: *secret, Timeout: *timeout,
+		Image: *image, Platform: *wanted, Insecure: insecure.of(*image), Roots: roots, SecretName: *secret, Timeout: *timeout,
 	})
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ type pushFlags struct {
 
 type sideFlags struct {
 	image, config, secret *string
-	insecure              *bool
+	insecure              *insecureFlags
 }
 
 func (e *env) side(prefix, what string) sideFlags {
@@ -53,7 +53,7 @@ func (e *env) side(prefix, what string) sideFlags {
 		image:    e.flags.String(prefix, "", what),
 		config:   e.flags.String(prefix+"-docker-config", "", "folder of a mounted secret with the credentials; may be absent or empty"),
 		secret:   e.flags.String(prefix+"-secret-name", "", "name of that secret, for messages"),
-		insecure: e.flags.Bool(prefix+"-insecure", false, "allow plain HTTP and unverified certificates"),
+		insecure: e.insecure(prefix + "-"),
 	}
 }
 
@@ -72,7 +72,7 @@ func (s sideFlags) side(trust *trustFlags) (image.Side, error) {
 	if store, err = trust.add(store, *s.image); err != nil {
 		return image.Side{}, err
 	}
-	return image.Side{Image: *s.image, Credentials: store, SecretName: *s.secret, Insecure: *s.insecure, Roots: roots}, nil
+	return image.Side{Image: *s.image, Credentials: store, SecretName: *s.secret, Insecure: s.insecure.of(*s.image), Roots: roots}, nil
 }
 
 func runPush(ctx context.Context, e *env) error {

@@ -1,8 +1,8 @@
 package customnbimage
 
 import (
-	"cmp"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +86,7 @@ var (
 	taskParams = map[string]map[string]string{
 		taskInspect: withCommon(map[string]string{paramBaseImage: "image"}),
 		taskFetch: withCommon(map[string]string{
-			paramBaseImage: paramBaseImage, "defaultImage": "defaultImage", "containerfiles": "containerfiles",
+			paramBaseImage: paramBaseImage, "defaultImage": "defaultImage", "containerfiles": "containerfiles", "insecureHosts": "insecureHosts",
 			"url": "url", "ref": "ref", "gitSecret": "gitSecret",
 		}),
 	}
@@ -142,7 +142,7 @@ func (r *Reconciler) params(s *scope) tektonv1.Params {
 	l.add("creator", paramText(s.obj.Creator()))
 	l.add("description", paramText(s.obj.Description()))
 	l.add(paramBaseImage, s.order.base)
-	l.add("insecure", strconv.FormatBool(insecure(config, cmp.Or(s.order.base, s.order.fallback))))
+	addInsecure(l, s)
 	l.add(paramPullSecret, secretName(spec.ImagePullSecret))
 	r.addProxy(l, config)
 	policy := policyOf(config)
@@ -173,6 +173,25 @@ func (r *Reconciler) params(s *scope) tektonv1.Params {
 	l.add("defaultImage", s.order.fallback)
 	l.add("containerfiles", strconv.FormatBool(s.order.containerfiles))
 	return tektonv1.Params(*l)
+}
+
+// addInsecure says what is let pass when talking to registries. A repository can name an image of any.
+func addInsecure(l *paramList, s *scope) {
+	registry := &s.config.Registry
+	if s.obj.Spec.BuildType != v1alpha1.BuildTypeGitRepository {
+		l.add("insecure", strconv.FormatBool(insecure(&s.config, s.order.base)))
+		return
+	}
+	host, _, named := strings.Cut(registry.Repository, "/")
+	hosts := slices.Clone(registry.InsecureHosts)
+	if named && !slices.Contains(hosts, host) {
+		hosts = append(hosts, host)
+	}
+	allowed := registry.Insecure != "" && registry.Insecure != v1alpha1.InsecureNever && len(hosts) > 0
+	l.add("insecure", strconv.FormatBool(allowed))
+	if allowed {
+		l.addList("insecureHosts", hosts)
+	}
 }
 
 func addTarget(l *paramList, s *scope) {
