@@ -31,12 +31,13 @@ import (
 )
 
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages;meteors,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=list;watch;delete
-// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,resourceNames=meteor-pipeline,verbs=create;patch
+// By name, since these hand out rights or are others' too: a name that is used no more stays here as long as objects of
+// that name may be left.
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,resourceNames=meteor-pipeline;meteor-validate;meteor-containerfile,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,resourceNames=meteor-pipeline,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=tekton.dev,resources=tasks;pipelines,verbs=list;watch;create;patch;delete
 // What is copied into namespaces, by name. Listing and watching by name is a right of its own.
-// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=meteor-push;meteor-index,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,resourceNames=meteor-push;meteor-index;meteor-push-token,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=meteor-ca,verbs=list;watch;create;patch;delete
 // What is copied from, in the operator's own namespace.
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets;configmaps,verbs=get;list;watch

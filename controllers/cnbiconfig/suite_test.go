@@ -15,7 +15,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -97,7 +96,6 @@ type setting struct {
 	namespaces []string
 	own        string
 	linger     time.Duration
-	config     *rest.Config
 }
 
 func startManager(t *testing.T, watchNamespaces ...string) (*testenv.Requests, func()) {
@@ -110,11 +108,7 @@ func start(t *testing.T, s setting) (*testenv.Requests, func()) {
 	if s.render == nil {
 		s.render = render
 	}
-	e := *env
-	if s.config != nil {
-		e.Config = s.config
-	}
-	return e.StartManager(t, s.namespaces, func(ctx context.Context, mgr ctrl.Manager) error {
+	return env.StartManager(t, s.namespaces, func(ctx context.Context, mgr ctrl.Manager) error {
 		tracker, err := capabilities.New(mgr.GetConfig(), mgr.GetHTTPClient(), capabilities.Every(200*time.Millisecond))
 		if err != nil {
 			return err

@@ -18,10 +18,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 )
 
 const fieldName = "metadata.name"
+
+// tektonKinds are the kinds of which the operator may look for more than it has names of.
+var tektonKinds = []schema.GroupVersionKind{capabilities.Pipeline, capabilities.Task}
 
 // views are caches of the metadata of what has a name that the operator uses, whoever made it and whatever its labels,
 // and of what the operator has made under names that it uses no more. So nothing need be asked before something is
@@ -100,7 +104,7 @@ func (v *views) all() []view {
 	for _, key := range v.keys {
 		all = append(all, view{v.byName[key.Name], key.GVK})
 	}
-	for _, gvk := range install.Kinds {
+	for _, gvk := range tektonKinds {
 		all = append(all, view{v.others, gvk})
 	}
 	return all
@@ -127,7 +131,7 @@ func (v *views) look(ctx context.Context, namespace string) (found, error) {
 		}
 		f[key] = meta
 	}
-	for _, gvk := range install.Kinds {
+	for _, gvk := range tektonKinds {
 		if !v.usable(gvk) {
 			continue
 		}

@@ -28,7 +28,6 @@ import (
 
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=get;list;watch
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages/status,verbs=patch
-// +kubebuilder:rbac:groups=meteor.zone,resources=cnbiconfigs,verbs=get;list;watch
 // +kubebuilder:rbac:groups=tekton.dev,resources=pipelineruns,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=get;list;watch
 // +kubebuilder:rbac:groups=image.openshift.io,resources=imagestreams,verbs=get;list;watch;create;patch

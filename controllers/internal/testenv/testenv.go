@@ -223,10 +223,31 @@ func (e *Env) Namespace(t *testing.T) string {
 	return ns.Name
 }
 
+// As returns the environment as a user sees it who has no rights but those that are bound to the name.
+func (e *Env) As(t *testing.T, user string) *Env {
+	t.Helper()
+	u, err := e.env.AddUser(envtest.User{Name: user}, nil)
+	if err != nil {
+		t.Fatalf("cannot add user %q: %v", user, err)
+	}
+	as := *e
+	as.Config = u.Config()
+	as.Config.QPS, as.Config.Burst = e.Config.QPS, e.Config.Burst
+	return &as
+}
+
 // Requests counts what a manager asks of the API server.
 type Requests struct {
-	mu  sync.Mutex
-	all []string
+	mu      sync.Mutex
+	all     []string
+	refused []string
+}
+
+// Refused lists what the API server had no rights for so far, each as its method and URL.
+func (r *Requests) Refused() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.refused...)
 }
 
 // Writes lists the writes so far, each as its method and path.
@@ -252,7 +273,13 @@ func (r *Requests) wrap(next http.RoundTripper) http.RoundTripper {
 			r.all = append(r.all, req.Method+" "+req.URL.Path)
 			r.mu.Unlock()
 		}
-		return next.RoundTrip(req)
+		res, err := next.RoundTrip(req)
+		if err == nil && res.StatusCode == http.StatusForbidden {
+			r.mu.Lock()
+			r.refused = append(r.refused, req.Method+" "+req.URL.RequestURI())
+			r.mu.Unlock()
+		}
+		return res, err
 	})
 }
 
