@@ -1,7 +1,9 @@
 // Command image builds the operator's two binaries and packs them as the operator's image, with no container engine.
-// The content is that of the Dockerfile, and the same sources give the same digest.
+// The content is that of the Dockerfile, and the same sources give the same digest. It also makes the image with buildah
+// that Containerfile builds run in, from Debian's packages; that takes root on a Debian machine.
 //
 //	go run ./hack/image --push REGISTRY/REPOSITORY:TAG
+//	go run ./hack/image --of buildah --push REGISTRY/REPOSITORY:TAG
 //
 // It prints the image's reference by digest.
 package main
@@ -18,6 +20,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/meteor-zone/meteor-operator/test/cluster"
+	"github.com/meteor-zone/meteor-operator/test/cluster/images"
 	"github.com/meteor-zone/meteor-operator/test/cluster/pack"
 )
 
@@ -33,8 +37,9 @@ func main() {
 	ref := flag.String("push", "", "where to push the image: registry/repository:tag")
 	version := flag.String("version", "", "value of the image's version label")
 	certs := flag.String("certs", bundle, "the certificate authorities that the image trusts, in PEM")
+	of := flag.String("of", "operator", "which image: operator or buildah")
 	flag.Parse()
-	digest, err := run(context.Background(), *ref, *version, *certs)
+	digest, err := run(context.Background(), *of, *ref, *version, *certs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
@@ -42,9 +47,14 @@ func main() {
 	fmt.Println(digest)
 }
 
-func run(ctx context.Context, ref, version, certs string) (string, error) {
-	if ref == "" {
+func run(ctx context.Context, of, ref, version, certs string) (string, error) {
+	switch {
+	case ref == "":
 		return "", errors.New("-push is not set")
+	case of == "buildah":
+		return buildah(ctx, ref)
+	case of != "operator":
+		return "", fmt.Errorf("there is no image %q", of)
 	}
 	dir, err := os.MkdirTemp("", "meteor-image-")
 	if err != nil {
@@ -56,6 +66,19 @@ func run(ctx context.Context, ref, version, certs string) (string, error) {
 		return "", err
 	}
 	return pack.Push(ctx, ref, spec, remote.WithAuthFromKeychain(authn.DefaultKeychain))
+}
+
+// buildah builds the image from its recipe, or finds it in the local cluster's cache.
+func buildah(ctx context.Context, ref string) (string, error) {
+	cache, err := cluster.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	img, err := images.One(ctx, cache, "buildah", func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err != nil {
+		return "", err
+	}
+	return pack.PushImage(ctx, ref, img, remote.WithAuthFromKeychain(authn.DefaultKeychain))
 }
 
 // prepare builds what the image holds into dir.

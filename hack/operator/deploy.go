@@ -91,7 +91,7 @@ func (c *Cluster) render(ctx context.Context, image string) ([]*unstructured.Uns
 			return nil, fmt.Errorf("cannot read config/default: %w", err)
 		}
 		if obj.GetKind() == "Deployment" {
-			if err := setImage(obj, image); err != nil {
+			if err := setImages(obj, image, c.buildah()); err != nil {
 				return nil, err
 			}
 		}
@@ -108,8 +108,17 @@ func (c *Cluster) kubectl(ctx context.Context) (string, error) {
 	return filepath.Join(dir, "kubectl"), err
 }
 
-// setImage sets the manager's image, and the one that it gives to the steps of the pipelines.
-func setImage(deployment *unstructured.Unstructured, image string) error {
+// buildah is the local cluster's image for Containerfile builds. On another cluster it is empty, so that config/manager's
+// stays.
+func (c *Cluster) buildah() string {
+	if c.Local == nil {
+		return ""
+	}
+	return c.Local.Images["buildah"]
+}
+
+// setImages sets the manager's image, and those that it gives to the steps of the pipelines.
+func setImages(deployment *unstructured.Unstructured, image, buildah string) error {
 	containers, _, err := unstructured.NestedSlice(deployment.Object, "spec", "template", "spec", "containers")
 	if err != nil {
 		return fmt.Errorf("cannot set the image: %w", err)
@@ -119,10 +128,11 @@ func setImage(deployment *unstructured.Unstructured, image string) error {
 	}
 	container, _ := containers[0].(map[string]any)
 	container["image"] = image
+	values := map[any]string{"OPERATOR_IMAGE": image, "BUILDAH_IMAGE": buildah}
 	variables, _ := container["env"].([]any)
 	for _, v := range variables {
-		if variable, _ := v.(map[string]any); variable["name"] == "OPERATOR_IMAGE" {
-			variable["value"] = image
+		if variable, _ := v.(map[string]any); values[variable["name"]] != "" {
+			variable["value"] = values[variable["name"]]
 		}
 	}
 	return unstructured.SetNestedSlice(deployment.Object, containers, "spec", "template", "spec", "containers")

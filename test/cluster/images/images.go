@@ -16,6 +16,21 @@ var errNotRoot = errors.New("building the test images needs root, for chroot and
 // the cache under cacheDir does not hold yet. The images read their layers from
 // the cache when asked for them.
 func Ensure(ctx context.Context, cacheDir string, log func(string)) (map[string]v1.Image, error) {
+	return ensure(ctx, cacheDir, log, imageRecipes())
+}
+
+// One returns one of the images, and builds no other.
+func One(ctx context.Context, cacheDir, name string, log func(string)) (v1.Image, error) {
+	for _, r := range imageRecipes() {
+		if r.name == name {
+			built, err := ensure(ctx, cacheDir, log, []imageRecipe{r})
+			return built[name], err
+		}
+	}
+	return nil, fmt.Errorf("there is no image %q", name)
+}
+
+func ensure(ctx context.Context, cacheDir string, log func(string), recipes []imageRecipe) (map[string]v1.Image, error) {
 	s, err := openStore(filepath.Join(cacheDir, "images"))
 	if err != nil {
 		return nil, err
@@ -23,7 +38,7 @@ func Ensure(ctx context.Context, cacheDir string, log func(string)) (map[string]
 	defer s.close()
 
 	var missing []imageRecipe
-	for _, r := range imageRecipes() {
+	for _, r := range recipes {
 		if !s.hasImage(r) {
 			missing = append(missing, r)
 		}
@@ -33,7 +48,7 @@ func Ensure(ctx context.Context, cacheDir string, log func(string)) (map[string]
 			return nil, err
 		}
 	}
-	return s.images()
+	return s.images(recipes)
 }
 
 // Names returns the short names of the images that Ensure returns, in order.

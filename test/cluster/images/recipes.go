@@ -130,7 +130,10 @@ func buildahConfig() v1.Config {
 			"HOME=/var/lib/containers",
 			"BUILDAH_ISOLATION=chroot",
 		},
-		Labels: map[string]string{"org.opencontainers.image.title": "buildah, as the meteor operator runs it"},
+		Labels: map[string]string{
+			"org.opencontainers.image.title":  "buildah, as the meteor operator runs it",
+			"org.opencontainers.image.source": "https://github.com/meteor-zone/meteor-operator",
+		},
 	}
 }
 

@@ -160,13 +160,13 @@ func (s *store) hasImage(r imageRecipe) bool {
 	return true
 }
 
-func (s *store) images() (map[string]v1.Image, error) {
+func (s *store) images(recipes []imageRecipe) (map[string]v1.Image, error) {
 	found, err := s.manifests()
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the image layout: %w", err)
 	}
 	images := map[string]v1.Image{}
-	for _, r := range imageRecipes() {
+	for _, r := range recipes {
 		d, ok := found[r.name]
 		if !ok {
 			return nil, fmt.Errorf("image %q is not in the layout", r.name)

@@ -44,7 +44,7 @@ func TestStoreHasImage(t *testing.T) {
 	if s.hasImage(changed) {
 		t.Error("the image of another recipe passes for a changed one")
 	}
-	if _, err := s.images(); err == nil {
+	if _, err := s.images(imageRecipes()); err == nil {
 		t.Error("images were returned although most are missing")
 	}
 }
