@@ -19,7 +19,8 @@ PATIENCE = 5
 
 
 def _root(app):
-    for holder, name in ((app, "root_dir"), (app, "notebook_dir"), (app.contents_manager, "root_dir")):
+    manager = getattr(app, "contents_manager", None)
+    for holder, name in ((manager, "root_dir"), (app, "root_dir"), (app, "notebook_dir")):
         path = getattr(holder, name, None)
         if path:
             return os.path.abspath(os.path.expanduser(path))
