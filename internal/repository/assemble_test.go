@@ -75,7 +75,9 @@ m.load_jupyter_server_extension(app)
 
 func start(t *testing.T, root, home string) string {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(root, "bin/python"), "-B", "-c", server, home).CombinedOutput()
+	cmd := exec.Command(filepath.Join(root, "bin/python"), "-B", "-c", server, home)
+	cmd.Dir = t.TempDir() // Python finds modules where it is started
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the server would not have started: %v\n%s", err, out)
 	}
