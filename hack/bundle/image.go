@@ -1,0 +1,92 @@
+package bundle
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"sigs.k8s.io/yaml"
+)
+
+// Image packs a bundle as bundle.Dockerfile does. The layer is not compressed, so that its digest, which the catalogue
+// says, follows from the files alone and not from a version of a compressor.
+func Image(files Files) (v1.Image, error) {
+	layer, err := pack(files, "bundle/", "/")
+	if err != nil {
+		return nil, err
+	}
+	var metadata struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := yaml.Unmarshal(files["bundle/metadata/annotations.yaml"], &metadata); err != nil {
+		return nil, fmt.Errorf("cannot read the bundle's annotations: %w", err)
+	}
+	return image(layer, v1.Config{Labels: metadata.Annotations})
+}
+
+// pack makes a layer of the files below a folder.
+func pack(files Files, from, to string) (v1.Layer, error) {
+	var content bytes.Buffer
+	w := tar.NewWriter(&content)
+	made := map[string]bool{}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		rest, below := strings.CutPrefix(file, from)
+		if !below {
+			continue
+		}
+		name := strings.TrimPrefix(path.Join(to, rest), "/")
+		for _, dir := range parents(name) {
+			if made[dir] {
+				continue
+			}
+			made[dir] = true
+			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}); err != nil {
+				return nil, fmt.Errorf("cannot pack %s: %w", dir, err)
+			}
+		}
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(files[file]))}); err != nil {
+			return nil, fmt.Errorf("cannot pack %s: %w", name, err)
+		}
+		if _, err := w.Write(files[file]); err != nil {
+			return nil, fmt.Errorf("cannot pack %s: %w", name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("cannot end a layer: %w", err)
+	}
+	return static.NewLayer(content.Bytes(), types.OCIUncompressedLayer), nil
+}
+
+// parents are the folders that a file is in, outermost first.
+func parents(name string) []string {
+	var out []string
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		out = append([]string{dir}, out...)
+	}
+	return out
+}
+
+// image is of one layer, and for any platform: it holds no program.
+func image(layer v1.Layer, config v1.Config) (v1.Image, error) {
+	base := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	img, err := mutate.AppendLayers(base, layer)
+	if err != nil {
+		return nil, fmt.Errorf("cannot add the layer: %w", err)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the image's configuration: %w", err)
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture, file.Config = "linux", "amd64", config
+	return mutate.ConfigFile(img, file)
+}
