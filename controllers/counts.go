@@ -15,6 +15,7 @@ func counts(r client.Reader) []metrics.Count {
 	phases := []string{
 		string(v1alpha1.PhasePending), string(v1alpha1.PhaseBuilding), string(v1alpha1.PhaseReady), string(v1alpha1.PhaseFailed),
 	}
+	meteorPhases := []string{string(v1alpha1.MeteorBuilding), string(v1alpha1.MeteorSucceeded), string(v1alpha1.MeteorFailed)}
 	return []metrics.Count{
 		{Kind: v1alpha1.CustomNBImageKind, Phases: phases, ByPhase: func(ctx context.Context) (map[string]int, error) {
 			list := &v1alpha1.CustomNBImageList{}
@@ -23,7 +24,7 @@ func counts(r client.Reader) []metrics.Count {
 			}
 			return byPhase(list.Items, func(o v1alpha1.CustomNBImage) string { return string(o.Status.Phase) }), nil
 		}},
-		{Kind: v1alpha1.MeteorKind, ByPhase: func(ctx context.Context) (map[string]int, error) {
+		{Kind: v1alpha1.MeteorKind, Phases: meteorPhases, ByPhase: func(ctx context.Context) (map[string]int, error) {
 			list := &v1alpha1.MeteorList{}
 			if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 				return nil, fmt.Errorf("cannot count Meteors: %w", err)

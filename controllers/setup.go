@@ -21,6 +21,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/metrics"
+	"github.com/meteor-zone/meteor-operator/controllers/meteor"
 )
 
 // Options is what the controllers need of their surroundings.
@@ -31,6 +32,8 @@ type Options struct {
 	OperatorImage string
 	// BuildahImage is the image that Containerfiles are built in, unless the CNBiConfig names another.
 	BuildahImage string
+	// BookImage is the image that books are built in, unless the CNBiConfig names another.
+	BookImage string
 	// Proxy is what builds use where the CNBiConfig names none.
 	Proxy v1alpha1.ProxySpec
 	// Namespace is the operator's own, from where what the CNBiConfig names is copied.
@@ -73,7 +76,11 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	return customnbimage.Setup(ctx, mgr, customnbimage.Options{
+	meteors, err := meteor.NewMetrics(o.Registerer, recorder)
+	if err != nil {
+		return err
+	}
+	err = customnbimage.Setup(ctx, mgr, customnbimage.Options{
 		Tracker:         tracker,
 		Clock:           o.Clock,
 		Metrics:         recorder,
@@ -82,6 +89,18 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Buildah:         o.BuildahImage != "",
 		Installed:       installs.Ready,
 		Installs:        installs.Source,
+	})
+	if err != nil {
+		return err
+	}
+	return meteor.Setup(ctx, mgr, meteor.Options{
+		Tracker:   tracker,
+		Clock:     o.Clock,
+		Metrics:   meteors,
+		Installed: installs.Ready,
+		Installs:  installs.Source,
+		Images:    meteor.Images{Server: o.OperatorImage, Book: o.BookImage},
+		Proxy:     o.Proxy,
 	})
 }
 

@@ -276,6 +276,11 @@ const (
 	// build; it is tried again.
 	ReasonQuotaExceeded = "QuotaExceeded"
 
+	// ReasonBookImageNotConfigured is while there is no image that books could be
+	// built in: an admin sets spec.images.jupyterBook of the CNBiConfig, and
+	// everything goes on by itself.
+	ReasonBookImageNotConfigured = "BookImageNotConfigured"
+
 	// ReasonSiteUnavailable is while the pod that serves a Meteor's site does not
 	// get ready.
 	ReasonSiteUnavailable = "SiteUnavailable"

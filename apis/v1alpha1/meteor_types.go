@@ -136,6 +136,11 @@ type MeteorSite struct {
 	// +optional
 	BuiltWith BookTool `json:"builtWith,omitempty"`
 
+	// gitCommit is the commit that it was built of, in full.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	GitCommit string `json:"gitCommit,omitempty"`
+
 	// pages is how many pages the site has.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -182,7 +187,7 @@ type MeteorStatus struct {
 	// +optional
 	ExpirationTimestamp *metav1.Time `json:"expirationTimestamp,omitempty"`
 
-	// gitCommit is the commit that was built, in full.
+	// gitCommit is the commit that the newest build was of, in full.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	GitCommit string `json:"gitCommit,omitempty"`

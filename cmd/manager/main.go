@@ -42,6 +42,7 @@ type settings struct {
 	watchNamespaces []string
 	operatorImage   string
 	buildahImage    string
+	bookImage       string
 }
 
 func main() {
@@ -66,6 +67,7 @@ func run() error {
 		OperatorImage:   s.operatorImage,
 		Proxy:           controllers.ProxyFromEnvironment(),
 		BuildahImage:    s.buildahImage,
+		BookImage:       s.bookImage,
 		Namespace:       s.namespace,
 	}); err != nil {
 		return fmt.Errorf("cannot set up the controllers: %w", err)
@@ -90,6 +92,7 @@ func parse() settings {
 	s.namespace = os.Getenv("POD_NAMESPACE")
 	s.operatorImage = os.Getenv("OPERATOR_IMAGE")
 	s.buildahImage = os.Getenv("BUILDAH_IMAGE")
+	s.bookImage = os.Getenv("BOOK_IMAGE")
 	for ns := range strings.SplitSeq(os.Getenv("WATCH_NAMESPACE"), ",") {
 		if ns = strings.TrimSpace(ns); ns != "" {
 			s.watchNamespaces = append(s.watchNamespaces, ns)

@@ -1,0 +1,51 @@
+package meteor
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+)
+
+// The actions that events tell of.
+const (
+	actionBuild  = "Build"
+	actionLook   = "Look"
+	actionExpire = "Expire"
+)
+
+// notify tells of what this pass has changed: one event a change, and the metrics of builds that have ended.
+func (r *Reconciler) notify(s *scope) {
+	for _, p := range s.parts {
+		if p.ended {
+			r.metrics.built(p, p.seen.completed.Sub(p.seen.started))
+		}
+		kind := v1alpha1.ConditionPipelinePrefix + p.name
+		before := meta.FindStatusCondition(s.before.Status.Conditions, kind)
+		after := meta.FindStatusCondition(s.obj.Status.Conditions, kind)
+		if after == nil || before != nil && before.Status == after.Status && before.Reason == after.Reason {
+			continue
+		}
+		if weight := weightOf(after); weight != "" {
+			r.events.Eventf(s.obj, nil, weight, after.Reason, actionBuild, "Pipeline %s: %s", p.name, after.Message)
+		}
+	}
+	if s.life.expiring && !meta.IsStatusConditionTrue(s.before.Status.Conditions, v1alpha1.ConditionExpiring) {
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, v1alpha1.ReasonExpiring, actionExpire,
+			"Removed at %s, with all that it made: raise spec.ttl to keep it longer", s.life.expires.UTC().Format(time.RFC3339))
+	}
+}
+
+// weightOf is the type of the event about a pipeline's new condition; empty for a mere step on the way.
+func weightOf(c *metav1.Condition) string {
+	switch {
+	case c.Status == metav1.ConditionFalse, v1alpha1.TurnOf(c.Reason) == v1alpha1.TurnPlatform:
+		return corev1.EventTypeWarning
+	case c.Status == metav1.ConditionTrue, c.Reason == v1alpha1.ReasonBuilding, v1alpha1.TurnOf(c.Reason) == v1alpha1.TurnUser:
+		return corev1.EventTypeNormal
+	}
+	return ""
+}

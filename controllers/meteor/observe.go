@@ -1,0 +1,260 @@
+package meteor
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
+	"github.com/meteor-zone/meteor-operator/internal/book"
+	"github.com/meteor-zone/meteor-operator/internal/failure"
+)
+
+// The names of the pipeline jupyterbook's tasks, steps and results that are told apart here.
+const (
+	taskBook  = "book"
+	taskFind  = "find"
+	stepBuild = "build"
+
+	resultFailure = "failure"
+	resultCommit  = "commit"
+	resultImage   = "image"
+	resultBook    = "book"
+	resultURL     = "url"
+)
+
+// taskRuns are the TaskRuns of one run by their names in the pipeline.
+type taskRuns = map[string]*tektonv1.TaskRun
+
+// observation is what a run tells.
+type observation struct {
+	runName            string
+	started, completed time.Time
+	finished           bool
+	// failure is why it failed; nil when it runs or succeeded.
+	failure *problem
+	// lookAgain is when the cache may show more.
+	lookAgain time.Duration
+	// commit, image and book are what the pipeline jupyterbook tells, and url any other.
+	commit, image, url string
+	book               book.Report
+}
+
+// problem is why a run failed, as the conditions tell it.
+type problem struct {
+	// reason is one of the API's.
+	reason  string
+	message string
+}
+
+// transient tells whether another try may help without anybody doing anything.
+func (p *problem) transient() bool { return v1alpha1.TurnOf(p.reason) == v1alpha1.TurnPlatform }
+
+// observe reads a run.
+func observe(pipeline string, run *tektonv1.PipelineRun, tasks taskRuns, now time.Time) *observation {
+	o := &observation{runName: run.Name, started: run.CreationTimestamp.Time}
+	if run.Status.StartTime != nil {
+		o.started = run.Status.StartTime.Time
+	}
+	c := run.Status.GetCondition(apis.ConditionSucceeded)
+	if c == nil || c.IsUnknown() {
+		return o
+	}
+	if o.completed = now; run.Status.CompletionTime != nil {
+		o.completed = run.Status.CompletionTime.Time
+	}
+	if left := lag(run, tasks, now); left > 0 {
+		o.lookAgain = min(left, staleAfter)
+		return o
+	}
+	o.finished = true
+	if pipeline != v1alpha1.PipelineJupyterBook {
+		o.readForeign(run, c)
+		return o
+	}
+	o.readBook(tasks[taskBook])
+	switch {
+	case c.IsFalse():
+		p := classify(c, tasks[taskBook])
+		o.failure = &p
+	case o.image == "":
+		o.failure = &problem{v1alpha1.ReasonInternalError, fmt.Sprintf("PipelineRun %q succeeded and does not tell the image that it made", run.Name)}
+	}
+	return o
+}
+
+// lag is how long an ended run's TaskRuns that the cache does not show as ended are waited for.
+func lag(run *tektonv1.PipelineRun, tasks taskRuns, now time.Time) time.Duration {
+	const longest = 10 * time.Second
+	for _, child := range run.Status.ChildReferences {
+		task := tasks[child.PipelineTaskName]
+		if child.Kind == "TaskRun" && (task == nil || !task.IsDone()) && run.Status.CompletionTime != nil {
+			return run.Status.CompletionTime.Add(longest).Sub(now)
+		}
+	}
+	return 0
+}
+
+// commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
+var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+// readBook reads what the task left. The steps that write it are trusted, the last one of them at the end; so it is its
+// success that makes the image the push's word.
+func (o *observation) readBook(task *tektonv1.TaskRun) {
+	if task == nil {
+		return
+	}
+	if commit := resultOf(task, resultCommit); commitPattern.MatchString(commit) {
+		o.commit = commit
+	}
+	if !task.IsSuccessful() {
+		return
+	}
+	o.image = resultOf(task, resultImage)
+	if report, err := book.ParseReport([]byte(resultOf(task, resultBook))); err == nil {
+		o.book = *report
+	}
+}
+
+// readForeign reads the run of somebody else's Pipeline.
+func (o *observation) readForeign(run *tektonv1.PipelineRun, c *apis.Condition) {
+	for _, result := range run.Status.Results {
+		if result.Name == resultURL {
+			o.url = webAddress(result.Value.StringVal)
+		}
+	}
+	if c.IsTrue() {
+		return
+	}
+	message := conditions.Message(c.Message)
+	o.failure = &problem{v1alpha1.ReasonPipelineFailed, fmt.Sprintf("PipelineRun %q failed: %s", run.Name, message)}
+	switch tektonv1.PipelineRunReason(c.Reason) {
+	case tektonv1.PipelineRunReasonCouldntGetPipeline:
+		o.failure = &problem{v1alpha1.ReasonPipelineNotFound, message}
+	case tektonv1.PipelineRunReasonTimedOut, tektonv1.PipelineRunReasonTimedOutRunningFinally:
+		o.failure.reason = v1alpha1.ReasonBuildTimeout
+	case tektonv1.PipelineRunReasonCancelled, tektonv1.PipelineRunReasonCancelledRunningFinally, tektonv1.PipelineRunReasonStoppedRunningFinally:
+		o.failure.reason = v1alpha1.ReasonBuildCancelled
+	}
+}
+
+// webAddress is a text that is the URL of something on the web, or nothing.
+func webAddress(text string) string {
+	const limit = 2048
+	text = strings.TrimSpace(text)
+	u, err := url.Parse(text)
+	if err != nil || len(text) > limit || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return ""
+	}
+	return text
+}
+
+// resultOf finds a result of a TaskRun. Tekton fills in status.results when the TaskRun has ended; in a cancelled one the
+// steps' last words have them.
+func resultOf(task *tektonv1.TaskRun, name string) string {
+	for _, result := range task.Status.Results {
+		if result.Name == name {
+			return result.Value.StringVal
+		}
+	}
+	value := ""
+	for _, step := range task.Status.Steps {
+		if v := resultOfStep(step, name); v != "" {
+			value = v
+		}
+	}
+	return value
+}
+
+// resultOfStep finds a result in a step's last words.
+func resultOfStep(step tektonv1.StepState, name string) string {
+	if step.Terminated == nil {
+		return ""
+	}
+	var results []struct{ Key, Value string }
+	if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
+		return ""
+	}
+	value := ""
+	for _, result := range results {
+		if result.Key == name {
+			value = result.Value
+		}
+	}
+	return value
+}
+
+// classify turns the end of a failed run of the pipeline jupyterbook into what the user is told. The most specific
+// witness is asked first: what a step wrote, then what happened to the containers, then Tekton's own words.
+func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
+	if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
+		return classifyReason(c)
+	}
+	step := failedStep(task)
+	if f, err := failure.Parse([]byte(resultOfStep(step, resultFailure))); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
+		return problem{string(f.Reason), conditions.Message(f.Message)}
+	}
+	if t := step.Terminated; t != nil && (t.Reason == "OOMKilled" || strings.Contains(t.Message, "OOMKilled")) {
+		return problem{v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The build ran out of memory in step %s: an admin gives it more in spec.build.resources of CNBiConfig %q", step.Name, v1alpha1.CNBiConfigName)}
+	}
+	return classifyReason(task.Status.GetCondition(apis.ConditionSucceeded))
+}
+
+// knownToBuild are the reasons that the step may give which runs what is not trusted.
+var knownToBuild = []failure.Reason{failure.BookNotFound, failure.BuildFailed, failure.UnsupportedFile, failure.ImageInvalid}
+
+// failedStep is the first step that failed; those behind it were skipped.
+func failedStep(task *tektonv1.TaskRun) tektonv1.StepState {
+	for _, step := range task.Status.Steps {
+		if step.Terminated != nil && step.Terminated.ExitCode != 0 {
+			return step
+		}
+	}
+	return tektonv1.StepState{}
+}
+
+// classifyReason goes by Tekton's words alone.
+func classifyReason(c *apis.Condition) problem {
+	message := conditions.Message(c.Message)
+	switch c.Reason {
+	case "PipelineRunTimeout", "TaskRunTimeout":
+		return problem{v1alpha1.ReasonBuildTimeout, "The build took longer than spec.build.timeout of the CNBiConfig allows: " + message}
+	case "Cancelled", "CancelledRunningFinally", "StoppedRunningFinally", "TaskRunCancelled":
+		if strings.Contains(message, "timeout") || strings.Contains(message, "timed out") {
+			return problem{v1alpha1.ReasonBuildTimeout, "The build took longer than spec.build.timeout of the CNBiConfig allows: " + message}
+		}
+		return problem{v1alpha1.ReasonBuildCancelled, "Somebody cancelled the build"}
+	case "PodAdmissionFailed", "PodCreationFailed":
+		return classifyAdmission(message)
+	case "TaskRunImagePullFailed", "PullImageFailed":
+		return problem{v1alpha1.ReasonRegistryUnavailable, "The node cannot pull an image of the build: " + message}
+	case "TaskRunPodEvicted", "PodEvicted":
+		if strings.Contains(message, "ephemeral") || strings.Contains(message, "emptyDir") {
+			return problem{v1alpha1.ReasonLimitExceeded, "The build wrote more than its ephemeral storage allows: " + message}
+		}
+		return problem{v1alpha1.ReasonNodeLost, "The build's pod was evicted: " + message}
+	}
+	if strings.Contains(message, "not found") || strings.Contains(message, "deleted") {
+		return problem{v1alpha1.ReasonNodeLost, "The build's pod was lost: " + message}
+	}
+	return problem{v1alpha1.ReasonInternalError, fmt.Sprintf("Tekton ended the build with %s: %s", c.Reason, message)}
+}
+
+func classifyAdmission(message string) problem {
+	switch {
+	case strings.Contains(message, "violates PodSecurity"):
+		return problem{v1alpha1.ReasonPodSecurityViolation, `The namespace enforces a Pod Security Standard that Tekton's own containers do not meet: set "set-security-context" to "true" in ConfigMap "feature-flags" of Tekton's namespace: ` + message}
+	case strings.Contains(message, "exceeded quota"):
+		return problem{v1alpha1.ReasonQuotaExceeded, "The namespace's quota leaves no room for the build: " + message}
+	default:
+		return problem{v1alpha1.ReasonInternalError, "The build's pod was refused: " + message}
+	}
+}

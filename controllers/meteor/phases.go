@@ -1,0 +1,385 @@
+package meteor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+)
+
+// readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
+func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
+	config := &v1alpha1.CNBiConfig{}
+	err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	}
+	s.config, s.configured = config.Spec, err == nil
+	s.openShift = r.cluster.IsOpenShift()
+	return nil
+}
+
+// identify finds out which builds the object asks for, and which of them have ended.
+func identify(_ context.Context, s *scope) error {
+	names := s.obj.Spec.Pipelines
+	if len(names) == 0 {
+		names = []string{v1alpha1.PipelineJupyterHub, v1alpha1.PipelineJupyterBook}
+	}
+	for _, name := range names {
+		p := &part{name: name}
+		if shown := shownPipeline(s.obj, name); shown != nil {
+			p.runName, p.url, p.ready = shown.PipelineRunName, shown.URL, shown.Ready
+		}
+		s.parts = append(s.parts, p)
+		if !p.runs() {
+			continue
+		}
+		p.build = newBuild(s.obj, name, p.runName)
+		last, ok := parseRunName(p.runName)
+		p.settled = ok && last == p.build && p.ready != ""
+	}
+	return nil
+}
+
+func shownPipeline(obj *v1alpha1.Meteor, name string) *v1alpha1.PipelineStatus {
+	for i := range obj.Status.Pipelines {
+		if obj.Status.Pipelines[i].Name == name {
+			return &obj.Status.Pipelines[i]
+		}
+	}
+	return nil
+}
+
+// runs tells whether the pipeline has runs of the Meteor's own: a CustomNBImage has its own.
+func (p *part) runs() bool { return p.name != v1alpha1.PipelineJupyterHub }
+
+// reconcileParts takes each pipeline a step further. None waits for another, nor fails with it.
+func (r *Reconciler) reconcileParts(ctx context.Context, s *scope) error {
+	for _, p := range s.parts {
+		switch p.name {
+		case v1alpha1.PipelineJupyterHub:
+			p.err = r.reconcileImage(ctx, s, p)
+		case v1alpha1.PipelineJupyterBook:
+			p.err = r.reconcileBook(ctx, s, p)
+		default:
+			p.err = r.reconcileRun(ctx, s, p)
+		}
+	}
+	s.reconciled = true
+	s.obj.Status.LastRebuild = rebuildAsked(s.obj)
+	return nil
+}
+
+// reconcileRun has the pipeline run, if that is still to be done, and tells how it went.
+func (r *Reconciler) reconcileRun(ctx context.Context, s *scope, p *part) error {
+	if p.settled {
+		return settledOutcome(s, p)
+	}
+	if strings.Contains(s.obj.Spec.URL+string(s.obj.Spec.Ref), "$(") {
+		return outcome.Stall(v1alpha1.ReasonInvalidSpec, errors.New(`Tekton would take "$(" in spec.url or spec.ref for an expression of its own: remove it`)) //nolint:staticcheck // a condition's message
+	}
+	if err := r.observeRun(ctx, s, p); err != nil {
+		return err
+	}
+	if p.seen == nil {
+		if err := r.startRun(ctx, s, p); err != nil {
+			return err
+		}
+	}
+	return r.concludeRun(s, p)
+}
+
+// settledOutcome repeats the end that the status tells already.
+func settledOutcome(s *scope, p *part) error {
+	if p.ready == string(metav1.ConditionTrue) {
+		return nil
+	}
+	c := meta.FindStatusCondition(s.obj.Status.Conditions, v1alpha1.ConditionPipelinePrefix+p.name)
+	if c == nil {
+		return outcome.Stall(v1alpha1.ReasonPipelineFailed, fmt.Errorf("PipelineRun %q failed", p.runName)) //nolint:staticcheck // a condition's message
+	}
+	return outcome.Stall(c.Reason, errors.New(c.Message))
+}
+
+// observeRun looks at the run of the newest attempt. An attempt that the platform failed makes room for the next one
+// when its time has come.
+func (r *Reconciler) observeRun(ctx context.Context, s *scope, p *part) error {
+	if !r.cluster.HasTekton() {
+		return nil
+	}
+	for {
+		seen, err := r.lookUpRun(ctx, s, p)
+		if err != nil {
+			return err
+		}
+		p.seen = seen
+		if seen == nil || !s.mayRetry(p) || r.untilRetry(p) > 0 {
+			return nil
+		}
+		p.build.attempt++
+	}
+}
+
+func (r *Reconciler) untilRetry(p *part) time.Duration {
+	return p.seen.completed.Add(retryDelay(p.build.attempt)).Sub(r.clock.Now())
+}
+
+func (r *Reconciler) lookUpRun(ctx context.Context, s *scope, p *part) (*observation, error) {
+	run := &tektonv1.PipelineRun{}
+	key := types.NamespacedName{Namespace: s.obj.Namespace, Name: p.build.runName(s.obj, p.name)}
+	if err := r.client.Get(ctx, key, run); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("cannot read PipelineRun %q: %w", key.Name, err)
+	}
+	if !metav1.IsControlledBy(run, s.obj) {
+		return nil, nameTaken("PipelineRun", run.Name)
+	}
+	tasks, err := r.tasksOf(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	return observe(p.name, run, tasks, r.clock.Now()), nil
+}
+
+// tasksOf are the TaskRuns of a run by their names in the pipeline.
+func (r *Reconciler) tasksOf(ctx context.Context, run *tektonv1.PipelineRun) (taskRuns, error) {
+	tasks := taskRuns{}
+	for _, child := range run.Status.ChildReferences {
+		if child.Kind != "TaskRun" {
+			continue
+		}
+		task := &tektonv1.TaskRun{}
+		err := r.client.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: child.Name}, task)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("cannot read TaskRun %q: %w", child.Name, err)
+		}
+		if err == nil && metav1.IsControlledBy(task, run) {
+			tasks[child.PipelineTaskName] = task
+		}
+	}
+	return tasks, nil
+}
+
+// nameTaken waits for an object to go that is not this one's.
+func nameTaken(kind, name string) error {
+	const again = 30 * time.Second
+	return outcome.Wait(v1alpha1.ReasonConflictingObject, fmt.Sprintf("%s %q has the name that this object needs and is not its own, or has lost its labels: remove it", kind, name), again)
+}
+
+// startRun starts the run when all that it needs is there.
+func (r *Reconciler) startRun(ctx context.Context, s *scope, p *part) error {
+	if state := s.config.ManagementState; state == v1alpha1.StateRemoved {
+		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("No build starts while spec.managementState of CNBiConfig %q is %s", v1alpha1.CNBiConfigName, state), 0)
+	}
+	if !r.cluster.HasTekton() {
+		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: ask an admin to install it; the build starts by itself then", 0)
+	}
+	run, err := r.newRun(ctx, s, p)
+	if err != nil {
+		return err
+	}
+	if err := r.client.Create(ctx, run, fieldOwner); err != nil {
+		if apierrors.IsAlreadyExists(err) {
+			return r.awaitRun(ctx, s, run)
+		}
+		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
+	}
+	p.seen = &observation{runName: run.Name, started: run.CreationTimestamp.Time}
+	return nil
+}
+
+// awaitRun waits for the cache to show a run that exists. One that is another's, or has lost the label that the cache
+// selects by, it will never show.
+func (r *Reconciler) awaitRun(ctx context.Context, s *scope, run *tektonv1.PipelineRun) error {
+	current := metadataOf(capabilities.PipelineRun)
+	err := r.direct.Get(ctx, client.ObjectKeyFromObject(run), current)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot read PipelineRun %q: %w", run.Name, err)
+	}
+	if err == nil && (!metav1.IsControlledBy(current, s.obj) || current.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue) {
+		return nameTaken("PipelineRun", run.Name)
+	}
+	return outcome.Wait(v1alpha1.ReasonPreparing, "Waiting for the cache to catch up", staleAfter)
+}
+
+// concludeRun tells how the run stands, and notes its end.
+func (r *Reconciler) concludeRun(s *scope, p *part) error {
+	seen := p.seen
+	p.runName, p.ready = seen.runName, ""
+	switch {
+	case !seen.finished:
+		return outcome.Wait(v1alpha1.ReasonBuilding, fmt.Sprintf("PipelineRun %q runs", seen.runName), seen.lookAgain)
+	case s.mayRetry(p):
+		f := seen.failure
+		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, p.build.attempt+1, s.maxAttempts()), max(r.untilRetry(p), staleAfter))
+	}
+	p.ended = true
+	if s.obj.Spec.Refresh != nil {
+		s.obj.Status.LastRefreshTime = &metav1.Time{Time: seen.completed}
+	}
+	if seen.failure != nil {
+		p.ready = string(metav1.ConditionFalse)
+		end := s.end(p)
+		return outcome.Stall(end.reason, errors.New(end.message))
+	}
+	p.ready = string(metav1.ConditionTrue)
+	if seen.url != "" || p.name != v1alpha1.PipelineJupyterBook {
+		p.url = seen.url
+	}
+	return nil
+}
+
+// mayRetry tells whether another attempt follows the one that was seen.
+func (s *scope) mayRetry(p *part) bool {
+	seen := p.seen
+	return seen.finished && seen.failure != nil && seen.failure.transient() && p.build.attempt < s.maxAttempts()
+}
+
+// defaultRetries is how often a build is tried again where no CNBiConfig says.
+const defaultRetries = 5
+
+func (s *scope) maxAttempts() int32 {
+	if retries := s.config.Build.Retries; retries != nil {
+		return *retries + 1
+	}
+	return defaultRetries + 1
+}
+
+// end is how a failed build is told. A failure of the platform's has been tried again as often as it may be.
+func (s *scope) end(p *part) problem {
+	f := *p.seen.failure
+	if !f.transient() {
+		return f
+	}
+	return problem{
+		reason:  v1alpha1.ReasonRetriesExhausted,
+		message: fmt.Sprintf("%s: %s; given up after %d attempts: set the annotation %s to try again", f.reason, f.message, p.build.attempt, v1alpha1.AnnotationRebuild),
+	}
+}
+
+// checkInstalled waits for the operator's own pipelines.
+func (r *Reconciler) checkInstalled(ctx context.Context, s *scope, pipeline string) error {
+	ready, err := r.installed(ctx, s.obj.Namespace, pipeline)
+	if err != nil {
+		return err
+	}
+	if ready {
+		s.installed = true
+		return nil
+	}
+	namespace := s.obj.Namespace
+	switch {
+	case s.config.ManagementState == v1alpha1.StateUnmanaged:
+		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipeline, v1alpha1.CNBiConfigName), 0)
+	case s.config.Namespaces.Excludes(namespace):
+		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
+	case !s.configured:
+		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
+	}
+	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipeline, namespace, v1alpha1.CNBiConfigName), 0)
+}
+
+// checkForeign sees that somebody else's Pipeline is there. Such are not cached, so it is asked for again now and then.
+func (r *Reconciler) checkForeign(ctx context.Context, s *scope, pipeline string) error {
+	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: pipeline}, metadataOf(capabilities.Pipeline))
+	if apierrors.IsNotFound(err) {
+		const soonest, latest = 5 * time.Second, time.Minute
+		s.wake(min(max(r.clock.Since(s.obj.CreationTimestamp.Time)/4, soonest), latest))
+		return outcome.Stall(v1alpha1.ReasonPipelineNotFound, fmt.Errorf("There is no Pipeline %q in namespace %q: create it, or take it out of spec.pipelines", pipeline, s.obj.Namespace)) //nolint:staticcheck // a condition's message
+	}
+	if err != nil {
+		return fmt.Errorf("cannot look for Pipeline %q: %w", pipeline, err)
+	}
+	return nil
+}
+
+// checkSecrets waits for the Secrets that a build names. They are not cached, so they are asked for now and then, the
+// less often the longer it takes.
+func (r *Reconciler) checkSecrets(ctx context.Context, s *scope, o order) error {
+	for _, secret := range []struct{ name, namedBy string }{
+		{secretName(s.obj.Spec.GitSecret), "spec.gitSecret names"},
+		{o.pushSecret, "spec.registry.pushSecret of the CNBiConfig asks for"},
+	} {
+		if secret.name == "" {
+			continue
+		}
+		err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: secret.name}, metadataOf(secretKind))
+		if apierrors.IsNotFound(err) {
+			const soonest, latest = 2 * time.Second, 30 * time.Second
+			waited := r.clock.Since(s.obj.CreationTimestamp.Time)
+			return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which %s, does not exist in namespace %q: create it, and the build starts by itself", secret.name, secret.namedBy, s.obj.Namespace), min(max(waited/4, soonest), latest))
+		}
+		if err != nil {
+			return fmt.Errorf("cannot look for Secret %q: %w", secret.name, err)
+		}
+	}
+	return nil
+}
+
+// removeOvertaken ends the builds that an edit has overtaken, and a look at the repository that is over.
+func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
+	if !r.cluster.HasTekton() {
+		return nil
+	}
+	runs, err := r.runsOf(ctx, s.obj)
+	if err != nil {
+		return err
+	}
+	for i := range runs {
+		run := &runs[i]
+		current := run.IsDone() || s.asksFor(run)
+		if run.Labels[v1alpha1.LabelLook] != "" {
+			current = run.Name == s.lookRun
+		}
+		if current {
+			continue
+		}
+		if err := r.remove(ctx, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asksFor tells whether a run is one of a build that the object asks for.
+func (s *scope) asksFor(run *tektonv1.PipelineRun) bool {
+	return slices.ContainsFunc(s.parts, func(p *part) bool {
+		return p.runs() && run.Labels[labelPipeline] == p.name && run.Labels[v1alpha1.LabelBuild] == p.build.id
+	})
+}
+
+// removeUnwanted takes away what a pipeline made that is not in the list any more.
+func (r *Reconciler) removeUnwanted(ctx context.Context, s *scope) error {
+	if st := &s.obj.Status; st.CustomNBImageName != "" && !s.wants(v1alpha1.PipelineJupyterHub) {
+		if err := r.removeImage(ctx, s); err != nil {
+			return err
+		}
+		st.CustomNBImageName = ""
+	}
+	if s.obj.Status.Site != nil && !s.wants(v1alpha1.PipelineJupyterBook) {
+		if err := r.removeSite(ctx, s); err != nil {
+			return err
+		}
+		s.obj.Status.Site = nil
+	}
+	return nil
+}
+
+func (s *scope) wants(pipeline string) bool {
+	return slices.ContainsFunc(s.parts, func(p *part) bool { return p.name == pipeline })
+}

@@ -1,0 +1,126 @@
+package meteor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+)
+
+// defaultLookInterval is how often a repository is looked at whose branch may move.
+const defaultLookInterval = time.Hour
+
+// refresh begins another build of settled pipelines when their time has come, or when the branch has moved. A
+// CustomNBImage sees to this itself.
+func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
+	interval := intervalOf(s.obj.Spec.Refresh)
+	unsettled := func(p *part) bool { return p.runs() && !p.settled }
+	if interval == 0 || !slices.ContainsFunc(s.parts, (*part).runs) || slices.ContainsFunc(s.parts, unsettled) ||
+		s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
+		return nil
+	}
+	due := s.obj.CreationTimestamp.Add(interval)
+	if last := s.obj.Status.LastRefreshTime; last != nil {
+		due = last.Add(interval)
+	}
+	if left := due.Sub(r.clock.Now()); left > 0 {
+		s.wake(left)
+		return nil
+	}
+	if s.obj.Spec.Refresh.Policy == v1alpha1.RefreshOnSourceChange {
+		moved, err := r.lookForChange(ctx, s, due)
+		if err != nil || !moved {
+			return err
+		}
+	}
+	for _, p := range s.parts {
+		if p.runs() {
+			p.build, p.settled = refreshed(s.obj, p.name, due), false
+		}
+	}
+	return nil
+}
+
+// intervalOf is the time between two looks or builds; zero for none.
+func intervalOf(spec *v1alpha1.RefreshSpec) time.Duration {
+	switch {
+	case spec == nil:
+		return 0
+	case spec.Policy == v1alpha1.RefreshInterval && spec.Interval != nil:
+		return spec.Interval.Duration
+	case spec.Policy == v1alpha1.RefreshOnSourceChange && spec.Interval != nil:
+		return spec.Interval.Duration
+	case spec.Policy == v1alpha1.RefreshOnSourceChange:
+		return defaultLookInterval
+	}
+	return 0
+}
+
+// lookForChange has a run look up the commit, and tells whether that is another than the newest build's. The manager
+// itself has neither credentials nor ways to git servers.
+func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time) (bool, error) {
+	s.lookRun = bounded(s.obj.Name, "-look-"+dueID(due))
+	run := &tektonv1.PipelineRun{}
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.lookRun}, run)
+	if apierrors.IsNotFound(err) {
+		return false, r.startLook(ctx, s)
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot read PipelineRun %q: %w", s.lookRun, err)
+	}
+	if !metav1.IsControlledBy(run, s.obj) {
+		return false, nameTaken("PipelineRun", run.Name)
+	}
+	c := run.Status.GetCondition(apis.ConditionSucceeded)
+	if c == nil || c.IsUnknown() {
+		return false, nil
+	}
+	tasks, err := r.tasksOf(ctx, run)
+	if err != nil {
+		return false, err
+	}
+	if left := lag(run, tasks, r.clock.Now()); left > 0 {
+		s.wake(min(left, staleAfter))
+		return false, nil
+	}
+	commit := ""
+	if task := tasks[taskFind]; task != nil && task.IsSuccessful() && commitPattern.MatchString(resultOf(task, resultCommit)) {
+		commit = resultOf(task, resultCommit)
+	}
+	last := s.obj.Status.GitCommit
+	if commit != "" {
+		s.obj.Status.GitCommit = commit
+	}
+	if commit != "" && last != "" && commit != last {
+		return true, nil
+	}
+	if c.IsFalse() {
+		p := classify(c, tasks[taskFind])
+		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, p.reason, actionLook, "Cannot tell whether the branch has moved: %s", p.message)
+	}
+	s.obj.Status.LastRefreshTime = &metav1.Time{Time: r.clock.Now().Truncate(time.Second)}
+	s.wake(staleAfter)
+	return false, nil
+}
+
+// startLook starts a run that looks up the commit.
+func (r *Reconciler) startLook(ctx context.Context, s *scope) error {
+	ready, err := r.installed(ctx, s.obj.Namespace, v1alpha1.PipelineJupyterBook)
+	if err != nil || !ready {
+		return err
+	}
+	run := r.newLookRun(s)
+	if err := r.client.Create(ctx, run, fieldOwner); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
+	}
+	return nil
+}
