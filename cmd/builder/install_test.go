@@ -42,26 +42,26 @@ func wheel(t *testing.T, dir string) {
 // TestResolveAndInstall runs this machine's pip on an environment of its own.
 func TestResolveAndInstall(t *testing.T) {
 	root, work, packages := t.TempDir(), t.TempDir(), t.TempDir()
-	if out, err := exec.Command("python3", "-m", "venv", "--without-pip", filepath.Join(root, "app")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("python3", "-m", "venv", "--without-pip", "--system-site-packages", filepath.Join(root, "app")).CombinedOutput(); err != nil {
 		t.Fatalf("this needs python3 with pip and venv: %v\n%s", err, out)
 	}
 	wheel(t, packages)
 	t.Setenv("PIP_CONFIG_FILE", os.DevNull)
-	t.Setenv("PIP_PYTHON", filepath.Join(root, "app/bin/python"))
+	interpreter := "--python=" + filepath.Join(root, "app/bin/python")
 	t.Setenv("PIP_NO_INDEX", "1")
 	t.Setenv("PIP_FIND_LINKS", "file://"+packages)
 	list, lock, out := filepath.Join(work, "requirements.txt"), filepath.Join(work, "requirements.lock"), filepath.Join(work, "layer.tar")
 
 	rewrite(t, list, "solo==2\n")
-	expect(t, 1, "PackageNotFound: No matching distribution found for solo==2: the index has 1.0", "resolve", "--requirements="+list, "--lock="+lock, "--work="+work, "--results="+t.TempDir())
+	expect(t, 1, "PackageNotFound: No matching distribution found for solo==2: the index has 1.0", "resolve", interpreter, "--requirements="+list, "--lock="+lock, "--work="+work, "--results="+t.TempDir())
 	rewrite(t, list, "solo\n")
-	expect(t, 1, "UnsupportedFile: Package \"solo\" cannot be locked: it comes from", "resolve", "--requirements="+list, "--lock="+lock, "--work="+work, "--results="+t.TempDir())
+	expect(t, 1, "UnsupportedFile: Package \"solo\" cannot be locked: it comes from", "resolve", interpreter, "--requirements="+list, "--lock="+lock, "--work="+work, "--results="+t.TempDir())
 	expect(t, 1, "ImageInvalid: The base image has no Python", "resolve", "--python=no-such-python", "--requirements="+list, "--results="+t.TempDir())
 
 	hash := sum(t, filepath.Join(packages, "solo-1.0-py3-none-any.whl"))
 	rewrite(t, lock, "solo==1.0 --hash=sha256:"+hash+"\n")
 	results := t.TempDir()
-	expect(t, 0, "", "install", "--lock="+lock, "--layer="+out, "--root="+root, "--work="+work, "--results="+results)
+	expect(t, 0, "", "install", interpreter, "--lock="+lock, "--layer="+out, "--root="+root, "--work="+work, "--results="+results)
 	if got := read(t, results)["timings"]; !strings.Contains(got, `"removed":0`) {
 		t.Errorf("timings are %s", got)
 	}
@@ -72,7 +72,7 @@ func TestResolveAndInstall(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(root, "app/lib")); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, 1, "PackageNotFound: The package index no longer has the files that were locked: it has others for solo==1.0", "install", "--lock="+lock, "--layer="+out, "--root="+root, "--work="+work, "--results="+results)
+	expect(t, 1, "PackageNotFound: The package index no longer has the files that were locked: it has others for solo==1.0", "install", interpreter, "--lock="+lock, "--layer="+out, "--root="+root, "--work="+work, "--results="+results)
 }
 
 func sum(t *testing.T, path string) string {

@@ -178,7 +178,7 @@ func (i *installer) install(ctx context.Context, root, out string) (*build.Repor
 	}
 	options := build.Options{Env: i.environment(lock.FromSource()), Layer: layer.Options{Root: root}, Out: out}
 	if len(lock.Packages) > 0 {
-		options.Commands = [][]string{command}
+		options.Commands = [][]string{command, append([]string{*i.python}, python.CompileArgs(*i.lock)...)}
 	}
 	var report *build.Report
 	err = i.run(ctx, log, func(output io.Writer) error {

@@ -218,6 +218,12 @@ func (e *environment) install(t *testing.T, from python.Index, lock []byte) (log
 	out, err := e.pip(t, python.InstallArgs(list, log, from))
 	if err != nil {
 		t.Logf("pip said:\n%s", out)
+		return log, err
+	}
+	compile := exec.Command(e.bin(), python.CompileArgs(list)...)
+	compile.Env = append(os.Environ(), python.Env(false)...)
+	if out, err := compile.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("compiling: %v\n%s", err, out)
 	}
 	return log, err
 }

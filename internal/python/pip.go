@@ -77,9 +77,9 @@ func ResolveArgs(report, log string, index Index, requirements ...string) []stri
 	return append(args, index.args()...)
 }
 
-// InstallArgs are python's arguments for installing a lock, and nothing but it.
+// InstallArgs are python's arguments for installing a lock, and nothing but it. Byte code is left to CompileArgs.
 func InstallArgs(lock, log string, index Index) []string {
-	args := []string{"-m", "pip", "install", "--no-deps", "--require-hashes", "--log=" + log, "--requirement=" + lock}
+	args := []string{"-m", "pip", "install", "--no-deps", "--require-hashes", "--no-compile", "--log=" + log, "--requirement=" + lock}
 	return append(args, index.args()...)
 }
 

@@ -87,3 +87,23 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	must(t, os.WriteFile(path("kept"), []byte("kept"), 0o600))
+	must(t, os.WriteFile(path("extra"), nil, 0o600))
+	must(t, os.Symlink("/etc/passwd", path("link")))
+	must(t, syscall.Mkfifo(path("pipe"), 0o600))
+	must(t, os.MkdirAll(path("folder/deep"), 0o700))
+	must(t, os.WriteFile(path("folder/deep/file"), nil, 0o400))
+	must(t, os.Chmod(path("folder/deep"), 0))
+	must(t, os.Chmod(path("folder"), 0))
+	must(t, results.Dir(dir).Sweep("kept", "link", "pipe", "folder", "missing"))
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	if len(entries) != 1 || entries[0].Name() != "kept" {
+		t.Errorf("left: %v", entries)
+	}
+	must(t, results.Dir(path("nowhere")).Sweep())
+}

@@ -1,0 +1,12 @@
+package python
+
+import _ "embed"
+
+//go:embed compile.py
+var compileScript string
+
+// CompileArgs are python's arguments for compiling the packages of a lock that were installed without: pip compiles
+// one file after the other, which takes longer than all the rest.
+func CompileArgs(lock string) []string {
+	return []string{"-c", compileScript, lock}
+}
