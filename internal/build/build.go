@@ -106,7 +106,7 @@ type stopwatch time.Time
 // lap returns the seconds since the last time.
 func (s *stopwatch) lap() float64 {
 	now := time.Now()
-	took := now.Sub(time.Time(*s)).Round(time.Millisecond)
+	took := now.Sub(time.Time(*s)).Milliseconds()
 	*s = stopwatch(now)
-	return took.Seconds()
+	return float64(took) / 1000
 }
