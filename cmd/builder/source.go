@@ -215,6 +215,7 @@ func runAssemble(ctx context.Context, e *env) error {
 	}
 	a.Install = append([]string{*i.python}, python.InstallArgs(*i.lock, a.InstallLog, i.index)...)
 	a.InstallLocal = append([]string{*i.python}, python.LocalArgs(a.LocalLog, i.index)...)
+	a.Compile = append([]string{*i.python}, python.CompileArgs(*i.lock)...)
 	if i.uv != "" {
 		a.Install = append([]string{i.uv}, python.UVInstallArgs(*i.python, *i.lock, i.index)...)
 		a.InstallLocal = append([]string{i.uv}, python.UVLocalArgs(*i.python, i.index)...)

@@ -111,8 +111,9 @@ func (w *writer) entry(e object.TreeEntry, p string, depth int) error {
 			return w.unwritable(p, err)
 		}
 		return nil
+	default:
+		return unsupported("%q is of a kind that git repositories do not have", w.shown(p))
 	}
-	return unsupported("%q is of a kind that git repositories do not have", w.shown(p))
 }
 
 // checkName refuses what git itself refuses.

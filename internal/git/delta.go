@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -129,7 +130,7 @@ func (p *pack) resolve() error {
 		base := ready[len(ready)-1]
 		ready = ready[:len(ready)-1]
 		hash := p.objects[base].hash
-		children := append(byIndex[base], byHash[hash]...)
+		children := slices.Concat(byIndex[base], byHash[hash])
 		delete(byIndex, base)
 		delete(byHash, hash)
 		if err := p.makeAll(base, children); err != nil {

@@ -58,11 +58,13 @@ func (f *fetch) run(ctx context.Context) (*fetched, error) {
 	}
 	refs, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return nil, errors.Join(err, quietly(session))
+		quietly(session)
+		return nil, err
 	}
 	t, err := f.choose(refs)
 	if err != nil {
-		return nil, errors.Join(err, quietly(session))
+		quietly(session)
+		return nil, err
 	}
 	if !t.hidden || allowsHidden(refs.Capabilities) {
 		got, err := f.get(ctx, session, refs, t, []plumbing.Hash{t.hash})
@@ -113,15 +115,15 @@ func (f *fetch) again(ctx context.Context) (transport.UploadPackSession, error) 
 		return nil, err
 	}
 	if _, err := session.AdvertisedReferencesContext(ctx); err != nil {
-		return nil, errors.Join(err, quietly(session))
+		quietly(session)
+		return nil, err
 	}
 	return session, nil
 }
 
 // quietly ends a conversation of which no more is wanted.
-func quietly(c io.Closer) error {
+func quietly(c io.Closer) {
 	_ = c.Close()
-	return nil
 }
 
 // target is what is wanted.
@@ -250,12 +252,14 @@ func (f *fetch) get(ctx context.Context, session transport.UploadPackSession, re
 	if refs.Capabilities.Supports(capability.Shallow) && !f.limits.history {
 		request.Depth = packp.DepthCommits(1)
 		if err := request.Capabilities.Set(capability.Shallow); err != nil {
-			return nil, errors.Join(fmt.Errorf("cannot ask for a shallow clone: %w", err), quietly(session))
+			quietly(session)
+			return nil, fmt.Errorf("cannot ask for a shallow clone: %w", err)
 		}
 	}
 	response, err := session.UploadPack(ctx, request)
 	if err != nil {
-		return nil, errors.Join(err, quietly(session))
+		quietly(session)
+		return nil, err
 	}
 	var in io.Reader = response
 	switch {

@@ -226,9 +226,14 @@ func (r *packReader) header() (packed, error) {
 	default:
 		return o, broken("one is of unknown kind %d", o.kind)
 	}
-	r.offsets[start] = int32(len(r.objects))
+	r.offsets[start] = r.index()
 	o.at = r.offset()
 	return o, nil
+}
+
+// index is that of the next object.
+func (r *packReader) index() int32 {
+	return int32(len(r.objects)) //nolint:gosec // the limit for objects is far below
 }
 
 // distance reads how far back the base of a difference is.
@@ -274,7 +279,7 @@ func (r *packReader) object() error {
 	}
 	r.total += o.size
 	o.hash = hasher.Sum()
-	r.byHash[o.hash] = int32(len(r.objects))
+	r.byHash[o.hash] = r.index()
 	r.objects = append(r.objects, o)
 	return nil
 }

@@ -34,8 +34,9 @@ type Assembler struct {
 	Index python.Index
 	// Lock is the file of what is installed first; empty if there is nothing.
 	Lock string
-	// Install is the command that installs it, and InstallLocal the one that installs a path, which is added to it.
-	Install, InstallLocal []string
+	// Install is the command that installs it, Compile the one that makes its byte code, and InstallLocal the one that
+	// installs a path, which is added to it.
+	Install, Compile, InstallLocal []string
 	// InstallLog and LocalLog are where pip writes what it does; without them its output tells.
 	InstallLog, LocalLog string
 	// Classify says why an installer failed, from its log or output.
@@ -75,7 +76,11 @@ func (a *Assembler) installLock(ctx context.Context) error {
 	if a.Lock == "" {
 		return nil
 	}
-	return a.pip(ctx, a.InstallLog, a.Install)
+	if err := a.pip(ctx, a.InstallLog, a.Install); err != nil {
+		return err
+	}
+	said, err := a.run(ctx, "", nil, a.Compile)
+	return a.explain("Compiling the packages", said, err)
 }
 
 // installLocals builds projects in a copy, since building leaves files behind.

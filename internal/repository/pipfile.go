@@ -141,7 +141,7 @@ func (r *Repository) pipLine(name string, e pipEntry) (string, error) {
 		line += "[" + strings.Join(e.Extras, ",") + "]"
 	}
 	if version := strings.TrimSpace(e.Version); version != "" && version != "*" {
-		if strings.IndexAny(version[:1], "=<>!~") < 0 {
+		if !strings.ContainsAny(version[:1], "=<>!~") {
 			version = "==" + version
 		}
 		line += version

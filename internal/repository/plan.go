@@ -3,6 +3,7 @@ package repository
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/meteor-zone/meteor-operator/internal/text"
@@ -129,7 +130,7 @@ func (p *Plan) Encode() string {
 	q := *p
 	for left := 0; ; left++ {
 		if left > 0 {
-			q.Ignored = append(p.Ignored[:len(p.Ignored)-left:len(p.Ignored)-left], "…")
+			q.Ignored = slices.Concat(p.Ignored[:len(p.Ignored)-left], []string{"…"})
 		}
 		data, err := json.Marshal(&q)
 		// A dollar sign may mean something to what hands the result on.
