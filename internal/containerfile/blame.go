@@ -54,7 +54,7 @@ func (l *lastOutput) Write(p []byte) (int, error) {
 
 var (
 	// atStep is how buildah says which instruction failed, and why.
-	atStep = regexp.MustCompile(`^Error: (?:error )?building at STEP ".*": (.+)$`)
+	atStep = regexp.MustCompile(`^Error: (?:error )?building at STEP ".*?": (.+)$`)
 	// noise is what buildah says of a failed command besides.
 	noise = regexp.MustCompile(`^(?:time="|error running subprocess|subprocess exited with status|exit status )`)
 	// ended is how a command ended, in buildah's words.
@@ -63,10 +63,11 @@ var (
 
 // failed makes a failure of a build that ended, which says where and what was printed last.
 func (b *builder) failed(said *lastOutput) error {
+	where := strings.NewReplacer(strconv.Quote(b.Context), "the repository", b.Context+"/", "")
 	var told []string
 	how := ""
 	for line := range strings.Lines(string(said.kept) + string(said.line)) {
-		line = strings.TrimSpace(strings.ReplaceAll(line, b.Context, ""))
+		line = strings.TrimSpace(where.Replace(line))
 		if m := atStep.FindStringSubmatch(line); m != nil {
 			line = m[1]
 			if m := ended.FindStringSubmatch(line); m != nil {
