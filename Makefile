@@ -12,6 +12,7 @@ GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 
 include apis/api.mk
 include test/cluster/cluster.mk
+include hack/bundle/bundle.mk
 
 ##@ General
 

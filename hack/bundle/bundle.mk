@@ -6,3 +6,10 @@ bundle: generate-api ## Generate the bundle, the catalogue and dist/install.yaml
 
 .PHONY: catalog
 catalog: bundle ## The same: the catalogue says the bundle's digest
+
+VERSION = $(shell sed -n 's/^  version: //p' config/manifests/clusterserviceversion.yaml)
+
+.PHONY: images
+images: ## Build the operator's image for all platforms into bin/images, or push it to IMG, and pin its digest
+	go run ./hack/image --platforms linux/amd64,linux/arm64 --version $(VERSION) --layout bin/images $(if $(IMG),--push $(IMG)) --pin
+	go run ./hack/bundle/cmd/bundle

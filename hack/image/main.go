@@ -1,11 +1,11 @@
 // Command image builds the operator's two binaries and packs them as the operator's image, with no container engine.
-// The content is that of the Dockerfile, and the same sources give the same digest. It also makes the image with buildah
-// that Containerfile builds run in, from Debian's packages; that takes root on a Debian machine.
+// The content is that of the Dockerfile, and the same sources give the same digest.
 //
 //	go run ./hack/image --push REGISTRY/REPOSITORY:TAG
-//	go run ./hack/image --of buildah --push REGISTRY/REPOSITORY:TAG
+//	go run ./hack/image --platforms linux/amd64,linux/arm64 --layout bin/images --pin
 //
-// It prints the image's reference by digest.
+// It prints the image's reference by digest. The licences of everything that is compiled in are in /licenses. What each
+// image is made of is attached to it as a bill of materials (SPDX), as registries list it, and written beside a layout.
 package main
 
 import (
@@ -14,109 +14,96 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-
-	"github.com/meteor-zone/meteor-operator/test/cluster"
-	"github.com/meteor-zone/meteor-operator/test/cluster/images"
-	"github.com/meteor-zone/meteor-operator/test/cluster/pack"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-const (
-	user   = "65532:65532"
-	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
-	group  = "root:x:0:\nnonroot:x:65532:\n"
-	// bundle is where Go looks for certificate authorities, in the image as on most machines.
-	bundle = "/etc/ssl/certs/ca-certificates.crt"
-)
+// bundle is where Go looks for certificate authorities, in the image as on most machines.
+const bundle = "/etc/ssl/certs/ca-certificates.crt"
+
+// options are what the flags say.
+type options struct {
+	push, layout, version, certs string
+	platforms                    []v1.Platform
+	pin                          bool
+}
 
 func main() {
-	ref := flag.String("push", "", "where to push the image: registry/repository:tag")
-	version := flag.String("version", "", "value of the image's version label")
-	certs := flag.String("certs", bundle, "the certificate authorities that the image trusts, in PEM")
-	of := flag.String("of", "operator", "which image: operator or buildah")
-	flag.Parse()
-	digest, err := run(context.Background(), *of, *ref, *version, *certs)
+	o, err := parse()
+	var printed string
+	if err == nil {
+		printed, err = run(context.Background(), o)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "image:", err)
 		os.Exit(1)
 	}
-	fmt.Println(digest)
+	fmt.Println(printed)
 }
 
-func run(ctx context.Context, of, ref, version, certs string) (string, error) {
-	switch {
-	case ref == "":
-		return "", errors.New("-push is not set")
-	case of == "buildah":
-		return buildah(ctx, ref)
-	case of != "operator":
-		return "", fmt.Errorf("there is no image %q", of)
+func parse() (options, error) {
+	var o options
+	flag.StringVar(&o.push, "push", "", "where to push the image: registry/repository:tag")
+	flag.StringVar(&o.layout, "layout", "", "a folder to write the image to, as an OCI layout with the bills of materials")
+	flag.StringVar(&o.version, "version", "", "value of the image's version label")
+	flag.StringVar(&o.certs, "certs", bundle, "the certificate authorities that the image trusts, in PEM")
+	flag.BoolVar(&o.pin, "pin", false, "write the digest into config/manager")
+	platforms := flag.String("platforms", "linux/amd64", "what to build for; several make an image index")
+	flag.Parse()
+	if o.push == "" && o.layout == "" {
+		return o, errors.New("say where the image goes: --push or --layout")
 	}
+	for p := range strings.SplitSeq(*platforms, ",") {
+		platform, err := v1.ParsePlatform(p)
+		if err != nil {
+			return o, fmt.Errorf("cannot use platform %q: %w", p, err)
+		}
+		o.platforms = append(o.platforms, *platform)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, o options) (string, error) {
 	dir, err := os.MkdirTemp("", "meteor-image-")
 	if err != nil {
 		return "", fmt.Errorf("cannot make a directory to work in: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	spec, err := prepare(ctx, dir, version, certs)
-	if err != nil {
-		return "", err
-	}
-	return pack.Push(ctx, ref, spec, remote.WithAuthFromKeychain(authn.DefaultKeychain))
-}
-
-// buildah builds the image from its recipe, or finds it in the local cluster's cache.
-func buildah(ctx context.Context, ref string) (string, error) {
-	cache, err := cluster.CacheDir()
-	if err != nil {
-		return "", err
-	}
-	img, err := images.One(ctx, cache, "buildah", func(line string) { fmt.Fprintln(os.Stderr, line) })
-	if err != nil {
-		return "", err
-	}
-	return pack.PushImage(ctx, ref, img, remote.WithAuthFromKeychain(authn.DefaultKeychain))
-}
-
-// prepare builds what the image holds into dir.
-func prepare(ctx context.Context, dir, version, certs string) (pack.Spec, error) {
-	files := map[string]string{bundle: certs}
-	for to, content := range map[string]string{"/etc/passwd": passwd, "/etc/group": group} {
-		from := filepath.Join(dir, filepath.Base(to))
-		if err := os.WriteFile(from, []byte(content), 0o644); err != nil {
-			return pack.Spec{}, fmt.Errorf("cannot write %s: %w", to, err)
+	var parts []part
+	for _, platform := range o.platforms {
+		in := filepath.Join(dir, platform.Architecture)
+		if err := os.Mkdir(in, 0o755); err != nil {
+			return "", fmt.Errorf("cannot make a directory to work in: %w", err)
 		}
-		files[to] = from
+		made, err := prepare(ctx, in, platform, o)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, made)
 	}
-	for _, name := range []string{"manager", "builder"} {
-		files["/"+name] = filepath.Join(dir, name)
-		if err := build(ctx, "./cmd/"+name, files["/"+name]); err != nil {
-			return pack.Spec{}, err
+	whole, err := join(parts)
+	if err != nil {
+		return "", err
+	}
+	digest, err := whole.Digest()
+	if err != nil {
+		return "", fmt.Errorf("cannot compute the digest: %w", err)
+	}
+	printed := digest.String()
+	if o.layout != "" {
+		if err := write(o.layout, whole, parts); err != nil {
+			return "", err
 		}
 	}
-	return pack.Spec{
-		Files:      files,
-		Entrypoint: []string{"/manager"},
-		User:       user,
-		Labels: map[string]string{
-			"org.opencontainers.image.title":    "Meteor Operator",
-			"org.opencontainers.image.source":   "https://github.com/meteor-zone/meteor-operator",
-			"org.opencontainers.image.licenses": "Apache-2.0",
-			"org.opencontainers.image.version":  version,
-		},
-	}, nil
-}
-
-// build builds a static binary from the module in the current directory.
-func build(ctx context.Context, from, to string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, from)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("cannot build %s: %w", from, err)
+	if o.push != "" {
+		if printed, err = push(ctx, o.push, whole, parts); err != nil {
+			return "", err
+		}
 	}
-	return nil
+	if o.pin {
+		return printed, pin(digest.String())
+	}
+	return printed, nil
 }

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+
+	"github.com/meteor-zone/meteor-operator/test/cluster/pack"
+)
+
+const (
+	user   = "65532:65532"
+	passwd = "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"
+	group  = "root:x:0:\nnonroot:x:65532:\n"
+)
+
+// part is the image for one platform.
+type part struct {
+	platform v1.Platform
+	image    v1.Image
+	// bill is the image's bill of materials.
+	bill []byte
+}
+
+// prepare builds what the image of a platform holds into dir, and packs it.
+func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (part, error) {
+	files := map[string]string{bundle: o.certs, "/licenses/LICENSE": "LICENSE"}
+	for to, content := range map[string]string{"/etc/passwd": passwd, "/etc/group": group} {
+		from := filepath.Join(dir, filepath.Base(to))
+		if err := os.WriteFile(from, []byte(content), 0o644); err != nil {
+			return part{}, fmt.Errorf("cannot write %s: %w", to, err)
+		}
+		files[to] = from
+	}
+	var binaries []string
+	for _, name := range []string{"manager", "builder"} {
+		binary := filepath.Join(dir, name)
+		if err := build(ctx, "./cmd/"+name, binary, platform); err != nil {
+			return part{}, err
+		}
+		files["/"+name] = binary
+		binaries = append(binaries, binary)
+	}
+	modules, err := compiledIn(binaries)
+	if err != nil {
+		return part{}, err
+	}
+	if err := addLicences(ctx, modules, files); err != nil {
+		return part{}, err
+	}
+	img, err := image(files, platform, o.version)
+	if err != nil {
+		return part{}, err
+	}
+	bill, err := billOfMaterials(img, platform, o.version, modules)
+	return part{platform: platform, image: img, bill: bill}, err
+}
+
+func image(files map[string]string, platform v1.Platform, version string) (v1.Image, error) {
+	img, err := pack.Image(pack.Spec{
+		Files:      files,
+		Entrypoint: []string{"/manager"},
+		User:       user,
+		Labels: map[string]string{
+			"org.opencontainers.image.title":       "Meteor Operator",
+			"org.opencontainers.image.description": "Notebook images from existing images, lists of packages and git repositories",
+			"org.opencontainers.image.source":      "https://github.com/meteor-zone/meteor-operator",
+			"org.opencontainers.image.vendor":      "Meteor Operator contributors",
+			"org.opencontainers.image.licenses":    "Apache-2.0",
+			"org.opencontainers.image.version":     version,
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	config, err := img.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the image's configuration: %w", err)
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Variant = platform.OS, platform.Architecture, platform.Variant
+	return mutate.ConfigFile(img, config)
+}
+
+// build builds a static binary from the module in the current directory.
+func build(ctx context.Context, from, to string, platform v1.Platform) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, from)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("cannot build %s: %w", from, err)
+	}
+	return nil
+}
