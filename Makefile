@@ -67,6 +67,14 @@ test-e2e: ## What users do, on a cluster
 bench: ## Print the figures, from the local cluster
 	go run ./test/bench
 
+.PHONY: bench-config
+bench-config: ## Print the figures about many namespaces, from an API server without nodes
+	KUBEBUILDER_ASSETS=$$(go run ./test/cluster/cmd/cluster assets) go run ./test/bench/config
+
+.PHONY: bench-build
+bench-build: ## Print how builds compare with buildah and with pip alone
+	go run ./test/bench -builds 7
+
 ##@ Development
 
 .PHONY: build

@@ -27,8 +27,8 @@ const (
 	// gracePeriod is shorter than the pod's, so that the lease is released before the process is killed.
 	gracePeriod = 20 * time.Second
 	// The API server's own fairness protects it; these only keep one mistake from taking all of our share.
-	queriesPerSecond = 100
-	queriesBurst     = 200
+	queriesPerSecond = 500
+	queriesBurst     = 1000
 )
 
 // settings is what flags and environment say.
