@@ -5,7 +5,7 @@ depends on the files alone, not on how many processors there are or which proces
 """
 
 import compileall
-import importlib.metadata
+import csv
 import os
 import re
 import sys
@@ -15,34 +15,55 @@ SHARES = 4
 
 
 def normal(name):
-    return re.sub(r"[-_.]+", "-", name or "").lower()
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def installed(names):
-    wanted = {normal(name) for name in names}
+def wanted(lock):
+    with open(lock) as f:
+        return {normal(re.split(r"[=@ ]", line)[0]) for line in f if re.match(r"[A-Za-z0-9]", line)}
+
+
+def recorded(info):
+    """Yields the files of one installed package, as its own list has them."""
+    record, installed = os.path.join(info, "RECORD"), os.path.join(info, "installed-files.txt")
+    if os.path.exists(record):
+        with open(record, newline="") as f:
+            for row in csv.reader(f):
+                yield os.path.join(os.path.dirname(info), row[0])
+    elif os.path.exists(installed):
+        with open(installed) as f:
+            for line in f:
+                yield os.path.join(info, line.strip())
+
+
+def files(names):
     found = set()
-    for dist in importlib.metadata.distributions():
-        if normal(dist.metadata["Name"]) not in wanted:
+    for folder in sys.path:
+        if not os.path.isdir(folder):
             continue
-        for entry in dist.files or []:
-            path = os.path.normpath(str(dist.locate_file(entry)))
-            if path.endswith(".py") and os.path.isfile(path) and os.path.basename(os.path.dirname(path)) != "bin":
-                found.add(path)
+        inside = os.path.realpath(folder) + os.sep
+        for entry in os.listdir(folder):
+            if not entry.endswith((".dist-info", ".egg-info")) or normal(entry.split("-")[0]) not in names:
+                continue
+            for path in recorded(os.path.join(os.path.realpath(folder), entry)):
+                path = os.path.normpath(path)
+                if path.endswith(".py") and path.startswith(inside) and os.path.isfile(path):
+                    found.add(path)
     return sorted(found)
 
 
 def main():
-    with open(sys.argv[1]) as f:
-        names = [re.split(r"[=@ ]", line)[0] for line in f if re.match(r"[A-Za-z0-9]", line)]
-    files = installed(names)
     warnings.simplefilter("ignore")
+    todo = files(wanted(sys.argv[1]))
     children = []
-    for share in range(SHARES):
+    for share in range(min(SHARES, len(todo))):
         child = os.fork()
         if child == 0:
-            for path in files[share::SHARES]:
-                compileall.compile_file(path, force=True, quiet=2)
-            os._exit(0)
+            try:
+                for path in todo[share::SHARES]:
+                    compileall.compile_file(path, force=True, quiet=2)
+            finally:
+                os._exit(0)
         children.append(child)
     for child in children:
         os.waitpid(child, 0)

@@ -40,7 +40,7 @@ func (i Index) uvArgs() []string {
 // UVEnv is what uv's environment needs in addition to Env.
 func UVEnv(index Index) []string {
 	env := []string{
-		"UV_NO_PROGRESS=1", "UV_COMPILE_BYTECODE=1", "UV_LINK_MODE=copy", "UV_PYTHON_DOWNLOADS=never",
+		"UV_NO_PROGRESS=1", "UV_COMPILE_BYTECODE=0", "UV_LINK_MODE=copy", "UV_PYTHON_DOWNLOADS=never",
 		"UV_NO_CONFIG=1", "UV_BREAK_SYSTEM_PACKAGES=0", "NO_COLOR=1",
 	}
 	if index.CA != "" {
