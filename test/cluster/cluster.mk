@@ -5,6 +5,10 @@ CLUSTER := go run ./test/cluster/cmd/cluster
 cluster-up: ## Bring the local cluster up, or what is missing of it
 	$(CLUSTER) up
 
+.PHONY: cluster-olm
+cluster-olm: cluster-up ## Put OLM onto the local cluster
+	$(CLUSTER) olm
+
 .PHONY: cluster-down
 cluster-down: ## End the local cluster; what was built and pushed is kept
 	$(CLUSTER) down

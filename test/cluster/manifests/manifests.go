@@ -13,3 +13,8 @@ var Addons []byte
 //
 //go:embed imagestream.yaml
 var ImageStream []byte
+
+// OLM is the Operator Lifecycle Manager, whose images are still to be filled in.
+//
+//go:embed olm.yaml
+var OLM []byte

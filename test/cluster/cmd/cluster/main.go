@@ -21,6 +21,7 @@ import (
 const usage = `usage: go run ./test/cluster/cmd/cluster COMMAND
 
   up              bring the cluster up, or what is missing of it
+  olm             put the Operator Lifecycle Manager onto it
   down            end it; what was built and pushed is kept
   status          say how it fares
   env             print shell commands that set KUBECONFIG and PATH
@@ -61,6 +62,11 @@ func run(ctx context.Context, command string, args []string) error {
 			return err
 		}
 		return c.Up(ctx)
+	case command == "olm":
+		if c.Checkout, err = checkout(); err != nil {
+			return err
+		}
+		return c.OLM(ctx)
 	case command == "assets":
 		return assets(ctx, cache)
 	case command == "down":
