@@ -61,10 +61,16 @@ var commands = map[string]command{
 	"containerfile-prepare": {"fetch a repository and the images that its Containerfile needs", runContainerfilePrepare},
 	"containerfile-build":   {"build the Containerfile with the buildah that this runs beside", runContainerfileBuild},
 	"containerfile-push":    {"check what the build left, and push it", runContainerfilePush},
+
+	"find-commit":  {"tell what a branch or tag of a repository stands for", runFindCommit},
+	"book-prepare": {"place this program, and get a repository for the step that makes a book of it", runBookPrepare},
+	"book-build":   {"make a site of a repository's book with the tools of the image that this runs in", runBookBuild},
+	"book-push":    {"check the site that a build left, and push it on top of the image that serves it", runBookPush},
+	"serve":        {"serve a site", runServe},
 }
 
 // order is how the commands are listed: as a pipeline runs them.
-var order = []string{"inspect", "place", "fetch", "prepare", "source", "forward", "resolve", "install", "resolve-repository", "install-repository", "assemble", "push", "containerfile-prepare", "containerfile-build", "containerfile-push", "look", "probe"}
+var order = []string{"inspect", "place", "fetch", "prepare", "source", "forward", "resolve", "install", "resolve-repository", "install-repository", "assemble", "push", "containerfile-prepare", "containerfile-build", "containerfile-push", "look", "probe", "find-commit", "book-prepare", "book-build", "book-push", "serve"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -20,9 +20,10 @@ import (
 
 // The names of the pipeline jupyterbook's tasks, steps and results that are told apart here.
 const (
-	taskBook  = "book"
-	taskFind  = "find"
-	stepBuild = "build"
+	taskBook    = "book"
+	taskFind    = "find"
+	stepPrepare = "prepare"
+	stepBuild   = "build"
 
 	resultFailure = "failure"
 	resultCommit  = "commit"
@@ -106,14 +107,16 @@ func lag(run *tektonv1.PipelineRun, tasks taskRuns, now time.Time) time.Duration
 // commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// readBook reads what the task left. The steps that write it are trusted, the last one of them at the end; so it is its
-// success that makes the image the push's word.
+// readBook reads what the task left. Its middle step is not trusted: so of the first it is its own last words that count,
+// and it is the last one's success that makes the image its word.
 func (o *observation) readBook(task *tektonv1.TaskRun) {
 	if task == nil {
 		return
 	}
-	if commit := resultOf(task, resultCommit); commitPattern.MatchString(commit) {
-		o.commit = commit
+	for _, step := range task.Status.Steps {
+		if commit := resultOfStep(step, resultCommit); step.Name == stepPrepare && commitPattern.MatchString(commit) {
+			o.commit = commit
+		}
 	}
 	if !task.IsSuccessful() {
 		return

@@ -47,11 +47,12 @@ func (f *fetch) find(ctx context.Context) (plumbing.Hash, error) {
 		return plumbing.ZeroHash, err
 	}
 	refs, err := session.AdvertisedReferencesContext(ctx)
+	defer quietly(session)
 	if err != nil {
-		return plumbing.ZeroHash, errors.Join(err, quietly(session))
+		return plumbing.ZeroHash, err
 	}
 	t, err := f.choose(refs)
-	if err = errors.Join(err, quietly(session)); err != nil {
+	if err != nil {
 		return plumbing.ZeroHash, err
 	}
 	if peeled, ok := refs.Peeled[t.ref]; ok {
