@@ -91,8 +91,13 @@ func (c *Cluster) findLocal(ctx context.Context) error {
 
 // LocalCommand runs a command of the local cluster's, such as "stop registry".
 func (c *Cluster) LocalCommand(ctx context.Context, args ...string) error {
-	_, err := c.run(ctx, "go", append([]string{"run", "./test/cluster/cmd/cluster"}, args...)...)
+	_, err := c.LocalOutput(ctx, args...)
 	return err
+}
+
+// LocalOutput is the same for a command whose output matters.
+func (c *Cluster) LocalOutput(ctx context.Context, args ...string) (string, error) {
+	return c.run(ctx, "go", append([]string{"run", "./test/cluster/cmd/cluster"}, args...)...)
 }
 
 // run runs a program at the root of the checkout and returns what it prints. What it says on its error output, and the

@@ -68,11 +68,42 @@ func TestPercentile(t *testing.T) {
 
 func TestFigure(t *testing.T) {
 	for want, f := range map[string]figure{
-		"figure import_writes 4 requests max 4": {"import_writes", 4, "requests", 4},
-		"figure rss 31.5 MiB max -":             {"rss", 31.5, "MiB", noBar},
+		"figure import_writes 4 requests max 4": {name: "import_writes", value: 4, unit: "requests", bar: 4},
+		"figure rss 31.5 MiB max -":             {name: "rss", value: 31.5, unit: "MiB", bar: noBar},
+		"figure faster 12 times min 10":         {name: "faster", value: 12, unit: "times", bar: 10, least: true},
 	} {
 		if got := f.String(); got != want {
 			t.Errorf("want %q, got %q", want, got)
 		}
+	}
+}
+
+func TestMissed(t *testing.T) {
+	for name, c := range map[string]struct {
+		figure
+		want bool
+	}{
+		"under":      {figure{value: 3, bar: 4}, false},
+		"over":       {figure{value: 5, bar: 4}, true},
+		"no bar":     {figure{value: 5, bar: noBar}, false},
+		"too few":    {figure{value: 3, bar: 4, least: true}, true},
+		"enough":     {figure{value: 4, bar: 4, least: true}, false},
+		"any at all": {figure{value: 0, bar: noBar, least: true}, false},
+	} {
+		if got := c.missed(); got != c.want {
+			t.Errorf("%s: want %t", name, c.want)
+		}
+	}
+}
+
+func TestSteps(t *testing.T) {
+	const log = "Collecting meteor-small\nbuilder install: took 1.25 s, its own peak memory 34 MiB, its largest child's peak memory 88 MiB\n"
+	took, memory := tookRE.FindStringSubmatch(log), memoryRE.FindStringSubmatch(log)
+	if took == nil || took[1] != "install" || took[2] != "1.25" || memory == nil || memory[1] != "34" {
+		t.Errorf("got %q and %q", took, memory)
+	}
+	s := sample{steps: map[string]time.Duration{"resolve": time.Hour, "install": time.Minute, "push": time.Second}}
+	if got := s.install(); got != time.Minute+time.Second {
+		t.Errorf("got %s without resolving", got)
 	}
 }

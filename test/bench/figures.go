@@ -13,8 +13,9 @@ type figure struct {
 	name  string
 	value float64
 	unit  string
-	// max is the bar; without one it is negative.
-	max float64
+	// bar is the most that it may be, or the least; without one it is negative.
+	bar   float64
+	least bool
 }
 
 // noBar is for figures that are told only.
@@ -22,25 +23,40 @@ const noBar = -1
 
 // String implements fmt.Stringer.
 func (f figure) String() string {
-	bar := "-"
-	if f.max >= 0 {
-		bar = strconv.FormatFloat(f.max, 'f', -1, 64)
+	kind, bar := "max", "-"
+	if f.least {
+		kind = "min"
 	}
-	return fmt.Sprintf("figure %s %s %s max %s", f.name, strconv.FormatFloat(f.value, 'f', -1, 64), f.unit, bar)
+	if f.bar >= 0 {
+		bar = strconv.FormatFloat(f.bar, 'f', -1, 64)
+	}
+	return fmt.Sprintf("figure %s %s %s %s %s", f.name, strconv.FormatFloat(f.value, 'f', -1, 64), f.unit, kind, bar)
+}
+
+// missed tells whether the figure misses its bar.
+func (f figure) missed() bool {
+	if f.least {
+		return f.value < f.bar
+	}
+	return f.bar >= 0 && f.value > f.bar
 }
 
 func (b *bench) count(name string, n int, bar float64) {
-	b.add(figure{name, float64(n), "requests", bar})
+	b.add(figure{name: name, value: float64(n), unit: "requests", bar: bar})
 }
 
 func (b *bench) seconds(name string, d time.Duration, bar float64) {
-	b.add(figure{name, d.Round(time.Millisecond).Seconds(), "s", bar})
+	b.add(figure{name: name, value: d.Round(time.Millisecond).Seconds(), unit: "s", bar: bar})
+}
+
+func (b *bench) atLeast(name string, value float64, unit string, bar float64) {
+	b.add(figure{name: name, value: value, unit: unit, bar: bar, least: true})
 }
 
 func (b *bench) add(f figure) {
 	b.figures = append(b.figures, f)
-	if f.max >= 0 && f.value > f.max {
-		fmt.Fprintln(os.Stderr, "Over the bar:", f)
+	if f.missed() {
+		fmt.Fprintln(os.Stderr, "Misses the bar:", f)
 	}
 }
 

@@ -73,7 +73,7 @@ func (b *bench) finished(ctx context.Context, n int) error {
 	// What the old manager still did is none of the new one's.
 	all = slices.DeleteFunc(concerning(all, namespace), func(r request) bool { return slices.Contains(old, r.pod) })
 	tell("What the restarted manager asked of the API server", all)
-	b.add(figure{fmt.Sprintf("manager_rss_at_%d_finished", n), float64(rss) / (1 << 20), "MiB", noBar})
+	b.add(figure{name: fmt.Sprintf("manager_rss_at_%d_finished", n), value: float64(rss) / (1 << 20), unit: "MiB", bar: noBar})
 	b.count(fmt.Sprintf("restart_writes_at_%d_finished", n), countOf(all, groupWrite)+countOf(all, groupStream)+countOf(all, groupEvent), 0)
 	return nil
 }

@@ -39,9 +39,10 @@ func main() {
 	imports := flag.Int("imports", 7, "how many imports to time, after one that warms up; at least 1")
 	burst := flag.Int("burst", 100, "how many objects to create at once")
 	finished := flag.Int("finished", 1000, "how many finished objects the manager holds when its memory is measured")
+	builds := flag.Int("builds", 0, "compare this many builds in each way, at least 5 for figures to rely on, instead of all else")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *imports, *burst, *finished)
+	err := run(ctx, *imports, *burst, *finished, *builds)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -49,7 +50,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, imports, burst, finished int) error {
+func run(ctx context.Context, imports, burst, finished, builds int) error {
 	on, err := operator.Connect(ctx, os.Stderr)
 	if err != nil {
 		return err
@@ -61,11 +62,15 @@ func run(ctx context.Context, imports, burst, finished int) error {
 		return err
 	}
 	b := &bench{Cluster: on, audit: audit{file: on.Local.AuditLog}}
-	err = b.measure(
+	measurements := []func() error{
 		func() error { return b.imports(ctx, imports) },
 		func() error { return b.burst(ctx, burst) },
 		func() error { return b.finished(ctx, finished) },
-	)
+	}
+	if builds > 0 {
+		measurements = []func() error{func() error { return b.builds(ctx, builds) }}
+	}
+	err = b.measure(measurements...)
 	for _, f := range b.figures {
 		fmt.Println(f)
 	}
