@@ -21,6 +21,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/metrics"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/upgradeable"
 	"github.com/meteor-zone/meteor-operator/controllers/meteor"
 )
 
@@ -91,6 +92,9 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Installs:        installs.Source,
 	})
 	if err != nil {
+		return err
+	}
+	if err := upgradeable.Setup(mgr); err != nil {
 		return err
 	}
 	return meteor.Setup(ctx, mgr, meteor.Options{
