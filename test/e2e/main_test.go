@@ -22,7 +22,7 @@ const (
 	// together is how many cases run at a time. They mostly wait.
 	together = "6"
 	// patience is how long anything may take that a case waits for.
-	patience = 3 * time.Minute
+	patience = 5 * time.Minute
 	// startupTimeout is how long notebooks may take to answer. jupyter-slow takes 20 seconds on an idle machine.
 	startupTimeout = time.Minute
 )
@@ -66,6 +66,7 @@ func configure(ctx context.Context) error {
 		}
 		before := l.Items[0].DeepCopy()
 		l.Items[0].Spec.Validation.StartupTimeout = &metav1.Duration{Duration: startupTimeout}
+		l.Items[0].Spec.Build.Concurrency = concurrency
 		return true, on.Client.Patch(ctx, &l.Items[0], client.MergeFrom(before))
 	})
 	return errors.Join(err, on.Configure(ctx))
@@ -128,6 +129,25 @@ func quietCases() []testCase {
 		{name: "admin edits the stream", local: true, run: adminEditsStream},
 		{name: "deleted while it builds", run: deletedWhileBuilding},
 		{name: "metrics", local: true, run: metricsEndpoint},
+		{name: "packages, good day", local: true, run: packagesGoodDay},
+		{name: "packages, same inputs", local: true, run: sameInputs},
+		{name: "packages that cannot be had", local: true, run: badPackages},
+		{name: "packages that are hostile", local: true, run: hostilePackage},
+		{name: "packages that are greedy", local: true, run: greedyPackages},
+		{name: "packages, two hundred", local: true, run: manyPackages},
+		{name: "unknown runtime environment", local: true, run: unknownEnvironment},
+		{name: "build takes too long", local: true, run: slowBuild},
+		{name: "rebuilt on demand", local: true, run: rebuilt},
+		{name: "edited while it builds", local: true, run: editedWhileBuilding},
+		{name: "cancelled", local: true, run: cancelled},
+		{name: "queue", local: true, run: queued},
+		{name: "repository, good day", local: true, run: repositoryGoodDay},
+		{name: "repositories of all kinds", local: true, run: repositoriesOfAllKinds},
+		{name: "repositories that cannot be built", local: true, run: badRepositoriesAreTold},
+		{name: "repository is private", local: true, run: privateRepository},
+		{name: "repository is hostile", local: true, run: hostileRepository},
+		{name: "Containerfiles", local: true, run: containerfiles},
+		{name: "Containerfile under restricted", local: true, run: containerfileRefused},
 	}
 }
 
@@ -139,5 +159,8 @@ func disturbingCases() []testCase {
 		{name: "CNBiConfig is deleted", local: true, run: configDeleted},
 		{name: "everything is deleted while the operator is away", local: true, run: deletedWhileAway},
 		{name: "ImageStreams go and come back", local: true, run: streamsGo},
+		{name: "index and git server are down", local: true, run: indexAndGitDown},
+		{name: "push is interrupted", local: true, run: pushInterrupted},
+		{name: "registry and index want credentials", local: true, run: credentials},
 	}
 }

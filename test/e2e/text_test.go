@@ -101,10 +101,6 @@ func refusedAtOnce(t *testing.T) {
 			t.Errorf("%s: want to be told that this field is invalid, got %v", field, err)
 		}
 	}
-	obj := u.imports("packages", "")
-	obj.Spec = v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypePackageList, PackageVersions: []string{"boto3"}, BuilderImage: "a"}
-	u.create(obj)
-	says(t, u.untilDone("packages"), v1alpha1.PhaseFailed, v1alpha1.ReasonInvalidSpec, "spec.buildType", string(v1alpha1.BuildTypePackageList))
 	config := &v1alpha1.CNBiConfig{}
 	config.Name = "mine"
 	if err := u.client.Create(t.Context(), config); !apierrors.IsForbidden(err) {

@@ -39,9 +39,15 @@ type user struct {
 // newUser makes a namespace and its user. Both go when the case has ended.
 func newUser(t *testing.T) *user {
 	t.Helper()
+	return newUserUnder(t, "restricted")
+}
+
+// newUserUnder is the same where the namespace enforces another Pod Security Standard.
+func newUserUnder(t *testing.T, standard string) *user {
+	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "e2e-",
-		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
+		Labels:       map[string]string{"pod-security.kubernetes.io/enforce": standard},
 		Annotations:  map[string]string{"meteor.zone/e2e": t.Name()},
 	}}
 	must(t, on.Client.Create(t.Context(), ns))
