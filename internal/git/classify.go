@@ -35,6 +35,9 @@ func (f *fetch) classify(err error) error {
 		return failure.New(failure.GitRefNotFound, "%s is empty: it has no commit yet", f.module)
 	case errors.As(err, &status):
 		return f.classifyStatus(status)
+	case strings.Contains(err.Error(), "no space after hash"):
+		// These are go-git's words for hashes that are longer than it knows.
+		return failure.New(failure.UnsupportedFile, "%s cannot be cloned: it names its objects by SHA-256, which is not supported yet", f.module)
 	case errors.Is(err, errNotGit):
 		return authFailed("%s cannot be cloned: %s: check the URL", f.module, errNotGit)
 	case errors.Is(err, errRedirect):

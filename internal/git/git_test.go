@@ -609,3 +609,15 @@ func TestLFSPointersAreTold(t *testing.T) {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
 }
+
+func TestSHA256(t *testing.T) {
+	root := t.TempDir()
+	r := gittest.Open(t, root, "new.git")
+	if err := os.MkdirAll(filepath.Join(root, "new.git"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.Git("init", "-q", "-b", "main", "--object-format=sha256")
+	r.Commit(map[string]string{"a": "1"})
+	_, _, err := clone(t, git.Options{URL: gittest.HTTP(t, root) + "/new.git"})
+	wantFailure(t, err, failure.UnsupportedFile, "SHA-256")
+}
