@@ -261,6 +261,10 @@ func outOfMemory(t *corev1.ContainerStateTerminated) bool { return t.Reason == "
 // sentence makes another's words a message in the style of ours: capital first, no period.
 func sentence(s string) string {
 	s = strings.TrimRight(strings.TrimSpace(s), ".")
+	word, _, _ := strings.Cut(s, " ")
+	if strings.ContainsFunc(strings.TrimRight(word, ",:;"), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return s // a name, which is to stay as it is
+	}
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:]
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -283,7 +284,7 @@ func taskRunSpecs(s *scope, f flow) []tektonv1.PipelineTaskRunSpec {
 		}
 		if resources != nil {
 			for _, step := range untrustedSteps[name] {
-				spec.StepSpecs = append(spec.StepSpecs, tektonv1.TaskRunStepSpec{Name: step, ComputeResources: *resources})
+				spec.StepSpecs = append(spec.StepSpecs, tektonv1.TaskRunStepSpec{Name: step, ComputeResources: stepResources(*resources)})
 			}
 		}
 		specs = append(specs, spec)
@@ -297,6 +298,40 @@ func containerfilePodTemplate(s *scope) *pod.PodTemplate {
 	template := podTemplate(s)
 	template.SecurityContext.RunAsNonRoot, template.SecurityContext.SeccompProfile = nil, nil
 	return template
+}
+
+// The largest request and the smallest limit of those steps in the Tasks.
+var (
+	stepRequests = corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi"), corev1.ResourceEphemeralStorage: resource.MustParse("1Gi"),
+	}
+	stepLimits = corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("2Gi"), corev1.ResourceEphemeralStorage: resource.MustParse("10Gi"),
+	}
+)
+
+// stepResources adds to somebody's resources what keeps them in accord with the Tasks' own, which Tekton fills in for
+// what is not said: a request above its limit makes a pod invalid.
+func stepResources(wanted corev1.ResourceRequirements) corev1.ResourceRequirements {
+	r := *wanted.DeepCopy()
+	for name, limit := range wanted.Limits {
+		if _, said := wanted.Requests[name]; !said && limit.Cmp(stepRequests[name]) < 0 {
+			setResource(&r.Requests, name, limit)
+		}
+	}
+	for name, request := range wanted.Requests {
+		if _, said := wanted.Limits[name]; !said && request.Cmp(stepLimits[name]) > 0 {
+			setResource(&r.Limits, name, request)
+		}
+	}
+	return r
+}
+
+func setResource(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.Quantity) {
+	if *list == nil {
+		*list = corev1.ResourceList{}
+	}
+	(*list)[name] = quantity
 }
 
 // untrustedSteps are the steps that run what users bring, by task.

@@ -2,14 +2,17 @@ package customnbimage
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
 func TestTaskRunSpecs(t *testing.T) {
@@ -242,3 +245,66 @@ type offering struct{ streams bool }
 func (offering) HasTekton() bool         { return true }
 func (o offering) HasImageStreams() bool { return o.streams }
 func (o offering) IsOpenShift() bool     { return o.streams }
+
+func TestStepResources(t *testing.T) {
+	list := func(memory string) corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(memory)}
+	}
+	type resources = corev1.ResourceRequirements
+	cases := map[string]struct {
+		reason    string
+		got, want resources
+	}{
+		"SmallLimit":   {reason: "a request is no more than the limit", got: resources{Limits: list("64Mi")}, want: resources{Limits: list("64Mi"), Requests: list("64Mi")}},
+		"LargeLimit":   {reason: "the Task's own request stays", got: resources{Limits: list("8Gi")}, want: resources{Limits: list("8Gi")}},
+		"LargeRequest": {reason: "a limit is no less than the request", got: resources{Requests: list("8Gi")}, want: resources{Requests: list("8Gi"), Limits: list("8Gi")}},
+		"SmallRequest": {reason: "the Task's own limit stays", got: resources{Requests: list("64Mi")}, want: resources{Requests: list("64Mi")}},
+		"Both":         {reason: "who says both is left alone", got: resources{Requests: list("1Gi"), Limits: list("3Gi")}, want: resources{Requests: list("1Gi"), Limits: list("3Gi")}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, stepResources(tc.got)); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestStepResourcesAgree compares what the controller knows of the Tasks with the Tasks.
+func TestStepResourcesAgree(t *testing.T) {
+	objs, err := manifests.Objects(manifests.Options{BuilderImage: "builder"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks := map[string]string{"meteor-build-packages": taskBuild, "meteor-build-repository": taskBuild, "meteor-build-containerfile": taskBuildContainerfile}
+	compared := 0
+	for _, obj := range objs {
+		name, builds := tasks[obj.GetName()]
+		if obj.GetKind() != "Task" || !builds {
+			continue
+		}
+		task := &tektonv1.Task{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, task); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range task.Spec.Steps {
+			if !slices.Contains(untrustedSteps[name], step.Name) {
+				continue
+			}
+			compared++
+			for resource, request := range step.ComputeResources.Requests {
+				if known := stepRequests[resource]; request.Cmp(known) > 0 {
+					t.Errorf("step %s of %s requests %s of %s, more than %s", step.Name, obj.GetName(), request.String(), resource, known.String())
+				}
+			}
+			for resource, limit := range step.ComputeResources.Limits {
+				if known := stepLimits[resource]; limit.Cmp(known) < 0 {
+					t.Errorf("step %s of %s is limited to %s of %s, less than %s", step.Name, obj.GetName(), limit.String(), resource, known.String())
+				}
+			}
+		}
+	}
+	if compared != 5 {
+		t.Errorf("%d steps were compared, not 5", compared)
+	}
+}
