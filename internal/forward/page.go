@@ -77,7 +77,7 @@ func (h *Handler) link(from *url.URL, raw string) string {
 // json rewrites the files of a page in the form of PEP 691, and leaves all else as it is.
 func (h *Handler) json(at *url.URL, data []byte) ([]byte, error) {
 	var page map[string]json.RawMessage
-	if err := json.Unmarshal(data, &page); err != nil || page["files"] == nil {
+	if json.Unmarshal(data, &page) != nil || page["files"] == nil {
 		return data, nil // not a page of files
 	}
 	var files []map[string]json.RawMessage

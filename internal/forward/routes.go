@@ -44,7 +44,8 @@ func origin(u *url.URL) string {
 		host = "[" + host + "]"
 	}
 	scheme, port := strings.ToLower(u.Scheme), u.Port()
-	if port != "" && !(scheme == "https" && port == "443") && !(scheme == "http" && port == "80") {
+	usual := scheme == "https" && port == "443" || scheme == "http" && port == "80"
+	if port != "" && !usual {
 		host += ":" + port
 	}
 	return scheme + "://" + host

@@ -93,6 +93,7 @@ func (d Dir) Remove(name string) error {
 func open(root string) {
 	_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, _ error) error {
 		if entry != nil && entry.IsDir() {
+			//nolint:gosec // whoever made it has ended, so nobody exchanges it meanwhile
 			_ = os.Chmod(path, 0o700)
 		}
 		return nil
