@@ -74,11 +74,15 @@ func all() []repository {
 		{name: "public/hostile-links", commits: []commit{{branch: "main", message: "Point elsewhere", dir: "hostile-links", made: hostileLinks}}},
 		{name: "public/hostile-submodules", commits: []commit{{branch: "main", message: "Include what is not yours", dir: "hostile-submodules", made: hostileSubmodules}}},
 		{name: "public/submodules", commits: []commit{{branch: "main", message: "Include others", dir: "submodules", made: submodules}}},
+		{name: "public/meteor-demo", commits: []commit{
+			{branch: "main", message: "Show what a Meteor makes", dir: "meteor-demo"},
+			{branch: "broken", from: "main", message: "Break the book", dir: "book-fails"},
+		}},
 		{name: "public/big", commits: []commit{{branch: "main", message: "Add the data", dir: "plain", made: big}}},
 	}
 	for _, name := range []string{
-		"aicoe", "apt", "bad-requirements", "containerfile", "containerfile-fails", "dockerfile", "environment",
-		"pipfile", "plain", "postbuild", "postbuild-fails", "precedence", "pyproject", "s2i",
+		"aicoe", "apt", "bad-requirements", "book-fails", "containerfile", "containerfile-fails", "dockerfile", "environment",
+		"no-book", "pipfile", "plain", "postbuild", "postbuild-fails", "precedence", "pyproject", "s2i",
 	} {
 		repositories = append(repositories, repository{name: "public/" + name, commits: []commit{{branch: "main", message: "Begin", dir: name}}})
 	}
