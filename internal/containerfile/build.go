@@ -49,6 +49,20 @@ func Build(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	b := &builder{Options: o, plan: plan}
+	report, err := b.run(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil, failure.New(failure.BuildFailed, "The build was ended before it was done")
+	}
+	return report, err
+}
+
+type builder struct {
+	Options
+	plan   *Plan
+	driver string
+}
+
+func (b *builder) run(ctx context.Context) (*Report, error) {
 	report, began := &Report{}, time.Now()
 	lap := func() float64 {
 		now := time.Now()
@@ -73,12 +87,6 @@ func Build(ctx context.Context, o Options) (*Report, error) {
 	}
 	report.Store = lap()
 	return report, nil
-}
-
-type builder struct {
-	Options
-	plan   *Plan
-	driver string
 }
 
 // command is buildah with an environment of its own: nothing of the pod's but the proxies, which it hands on.
@@ -107,19 +115,17 @@ func proxies() []string {
 
 // choose finds out which way of storing images the node allows: layers on each other, or copies.
 func (b *builder) choose(ctx context.Context) error {
-	var said []byte
+	said := ""
 	for _, b.driver = range []string{"overlay", "vfs"} {
-		var err error
-		if said, err = b.command(ctx, "images", "--quiet").CombinedOutput(); err == nil {
-			return nil
+		out, err := b.command(ctx, "images", "--quiet").CombinedOutput()
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		fmt.Fprintf(b.Output, "buildah cannot use %s here: %s\n", b.driver, text.Line(string(said), 500))
+		said, _, _ = strings.Cut(string(out), "\n")
+		fmt.Fprintf(b.Output, "buildah cannot use %s here: %s\n", b.driver, text.Line(string(out), 500))
 	}
 	return failure.New(failure.BuildFailed, "%s cannot be built here: the pod may not make a user namespace, which buildah needs; docs/containerfiles.md says what the namespace and the nodes have to allow (%s)",
-		b.plan.File, text.Line(string(said), 200))
+		b.plan.File, text.Line(said, 200))
 }
 
 // load puts the images that were fetched into the storage, under the names that the file has for them.
@@ -144,7 +150,8 @@ func (b *builder) load(ctx context.Context) error {
 // build runs the file's instructions and returns the ID of the image.
 func (b *builder) build(ctx context.Context) (string, error) {
 	id, said := filepath.Join(b.Work, "id"), &lastOutput{to: b.Output}
-	cmd := b.command(ctx, "build", "--isolation", "chroot", "--pull=never", "--no-cache", "--layers=false", "--format", "oci",
+	// Without the capability, root cannot leave the directory that it is confined to by the means of that.
+	cmd := b.command(ctx, "build", "--isolation", "chroot", "--cap-drop", "CAP_SYS_CHROOT", "--pull=never", "--no-cache", "--layers=false", "--format", "oci",
 		"--identity-label=false", "--timestamp", strconv.FormatInt(b.plan.Time, 10), "--build-arg", epoch+"="+strconv.FormatInt(b.plan.Time, 10),
 		"--file", filepath.Join(b.Plan, textFile), "--iidfile", id, b.Context)
 	cmd.Stdout, cmd.Stderr = said, said

@@ -2,6 +2,7 @@ package containerfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -119,6 +120,17 @@ func TestBuildFails(t *testing.T) {
 				t.Errorf("Build: %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestBuildIsEnded(t *testing.T) {
+	s := newStage(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Build(ctx, s.o)
+	var f *failure.Failure
+	if !errors.As(err, &f) || f.Reason != failure.BuildFailed || f.Message != "The build was ended before it was done" {
+		t.Errorf("Build: %v", err)
 	}
 }
 
