@@ -78,7 +78,7 @@ func (h *Handler) link(from *url.URL, raw string) string {
 func (h *Handler) json(at *url.URL, data []byte) ([]byte, error) {
 	var page map[string]json.RawMessage
 	if json.Unmarshal(data, &page) != nil || page["files"] == nil {
-		return data, nil // not a page of files
+		return data, nil //nolint:nilerr // it is no page of files, and passed on as it is
 	}
 	var files []map[string]json.RawMessage
 	if err := json.Unmarshal(page["files"], &files); err != nil {

@@ -457,7 +457,7 @@ func (c *classifier) conflicting() *failure.Failure {
 func (c *classifier) notBuilt() *failure.Failure {
 	const room = 600
 	if c.unreached != "" && strings.HasPrefix(c.step, "pip subprocess to install build dependencies") {
-		return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for what building %s needs: %s", c.build, plain(c.unreached))
+		return failure.New(failure.PackageIndexUnavailable, "The package index cannot be asked for what building %q needs: %s", c.build, plain(c.unreached))
 	}
 	first, used := len(c.outputs), 0
 	for first > 0 && (used == 0 || used+len(c.outputs[first-1]) < room) {
@@ -465,9 +465,9 @@ func (c *classifier) notBuilt() *failure.Failure {
 		used += len(c.outputs[first]) + len(" | ")
 	}
 	said := c.outputs[first:]
-	name := c.build
-	if name == "" {
-		name = "A package"
+	name := "A package"
+	if c.build != "" {
+		name = fmt.Sprintf("Package %q", c.build)
 	}
 	if slices.ContainsFunc(said, exhausted) {
 		name += " wants more processes than a build may have and"

@@ -93,7 +93,7 @@ func TestClassifyResolving(t *testing.T) {
 		"Transitive": {ask: []string{"needs-ghost"}, reason: failure.PackageNotFound, want: []string{"No matching distribution found for ghost>=3, which needs-ghost asks for"}},
 		"Conflict":   {ask: []string{"a", "b"}, reason: failure.PackageConflict, want: []string{"Cannot install ", " together: a 1.0 depends on c==1.0; b 1.0 depends on c==2.0"}},
 		"Asked":      {ask: []string{"a", "c==2.0"}, reason: failure.PackageConflict, want: []string{"a 1.0 depends on c==1.0", "c==2.0 is asked for"}},
-		"Metadata":   {ask: []string{"refuses"}, reason: failure.PackageBuildFailed, want: []string{"refuses could not be built from source: ", "RuntimeError: libspeed is missing, install libspeed-dev"}},
+		"Metadata":   {ask: []string{"refuses"}, reason: failure.PackageBuildFailed, want: []string{"Package \"refuses\" could not be built from source: ", "RuntimeError: libspeed is missing, install libspeed-dev"}},
 		"Busy":       {ask: []string{"solo", "busy"}, reason: failure.PackageIndexUnavailable, want: []string{"The package index cannot be asked for busy: 127.0.0.1:", "it answered with status 503 each time"}},
 		"Gateway":    {ask: []string{"gateway>1"}, reason: failure.PackageIndexUnavailable, want: []string{"it answered with status 502 (Bad Gateway)"}},
 		"Private":    {ask: []string{"private"}, reason: failure.PackageIndexUnavailable, want: []string{"it answered with status 401 (Unauthorized)"}},
@@ -168,7 +168,7 @@ func TestClassifyInstalling(t *testing.T) {
 		reason failure.Reason
 		want   []string
 	}{
-		"Compiler":  {lock: only("compiles"), reason: failure.PackageBuildFailed, want: []string{"compiles could not be built from source: building 'compiles._speed' extension | speed.c:1:10: fatal error: Python.h: No such file or directory | compilation terminated. | error: command '/usr/bin/cc' failed with exit code 1"}},
+		"Compiler":  {lock: only("compiles"), reason: failure.PackageBuildFailed, want: []string{"Package \"compiles\" could not be built from source: building 'compiles._speed' extension | speed.c:1:10: fatal error: Python.h: No such file or directory | compilation terminated. | error: command '/usr/bin/cc' failed with exit code 1"}},
 		"Exchanged": {lock: only("solo"), reason: failure.PackageNotFound, want: []string{"no longer has the files that were locked: it has others for solo==1.0"}},
 		"Lost":      {lock: only("lost"), reason: failure.PackageIndexUnavailable, want: []string{"410"}},
 	}
@@ -204,7 +204,7 @@ func TestClassifyOutput(t *testing.T) {
 		"BuildNeedsIndex": {
 			log: "Collecting x==1\n× pip subprocess to install build dependencies did not run successfully.\n╰─> [3 lines of output]\n" +
 				"WARNING: Retrying (Retry(total=0)) after connection broken by 'refused': /simple/setuptools/\nERROR: No matching distribution found for setuptools\n[end of output]\n",
-			reason: failure.PackageIndexUnavailable, want: "The package index cannot be asked for what building x==1 needs: refused",
+			reason: failure.PackageIndexUnavailable, want: "The package index cannot be asked for what building \"x==1\" needs: refused",
 		},
 	}
 	for name, tc := range cases {

@@ -60,7 +60,7 @@ func TestClassifyUV(t *testing.T) {
 		"Version":  {"  × No solution found when resolving dependencies:\n  ╰─▶ Because there is no version of solo==9 and you require solo==9, we can conclude that your requirements are unsatisfiable.\n", failure.PackageNotFound, "there is no version of solo==9"},
 		"Conflict": {"  × No solution found when resolving dependencies:\n  ╰─▶ Because a==1.0 depends on c==1.0 and b==1.0 depends on c==2.0, we can conclude that a==1.0 and b==1.0 are incompatible.\n", failure.PackageConflict, "a==1.0 and b==1.0 are incompatible"},
 		"Down":     {"error: Request failed after 3 retries\n  Caused by: Failed to fetch: `http://ann:pw@index.example/simple/solo/`\n  Caused by: tcp connect error: Connection refused (os error 111)\n", failure.PackageIndexUnavailable, "Connection refused"},
-		"Build":    {"  × Failed to build `compiles==1.0`\n  ├─▶ The build backend returned an error\n  ╰─▶ Call to `backend.build_wheel` failed (exit status: 1)\n      [stderr]\n      error: command '/usr/bin/cc' failed with exit code 1\n", failure.PackageBuildFailed, "compiles could not be built from source: "},
+		"Build":    {"  × Failed to build `compiles==1.0`\n  ├─▶ The build backend returned an error\n  ╰─▶ Call to `backend.build_wheel` failed (exit status: 1)\n      [stderr]\n      error: command '/usr/bin/cc' failed with exit code 1\n", failure.PackageBuildFailed, "Package \"compiles\" could not be built from source: "},
 		"Hash":     {"error: Hash mismatch for `solo==1.0`\n", failure.PackageNotFound, "no longer has the files that were locked"},
 		"Other":    {"error: something else\n", failure.BuildFailed, "uv failed: error: something else"},
 		"Nothing":  {"", failure.BuildFailed, "uv failed and did not say why"},

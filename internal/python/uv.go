@@ -75,7 +75,7 @@ func ClassifyUV(output io.Reader, index Index) *failure.Failure {
 	all := strings.TrimPrefix(strings.Join(lines, " "), "error: ")
 	tail := strings.Join(lines[max(0, len(lines)-keptOutput):], " | ")
 	if m := uvBuildRE.FindStringSubmatch(all); m != nil && !uvUnsolvedRE.MatchString(all) {
-		return failure.New(failure.PackageBuildFailed, "%s could not be built from source: %s", m[1], tail)
+		return failure.New(failure.PackageBuildFailed, "Package %q could not be built from source: %s", m[1], tail)
 	}
 	switch {
 	case uvNetworkRE.MatchString(all):
