@@ -31,7 +31,9 @@ func containerfiles(t *testing.T) {
 		}
 	}
 	obj := u.untilDone("hostile")
-	wantHostileRefused(t, u, obj)
+	// It may do with its own image what it likes: here, it is the one that does not start.
+	says(t, obj, v1alpha1.PhaseFailed, v1alpha1.ReasonValidationFailed)
+	neverOffered(t, u, obj.Name)
 	u.wantMarker()
 	u.leaksNowhere(obj, secretForms(on.Local.GitUser, on.Local.GitPassword)...)
 	wantSoundNode(t)
@@ -44,5 +46,5 @@ func containerfileRefused(t *testing.T) {
 	obj.Spec.BuilderImage = ""
 	u.create(obj)
 	obj = u.untilReason("refused", v1alpha1.ReasonPodSecurityViolation)
-	says(t, obj, obj.Status.Phase, v1alpha1.ReasonPodSecurityViolation, "Containerfile", "baseline")
+	says(t, obj, obj.Status.Phase, v1alpha1.ReasonPodSecurityViolation, "Containerfile", "an admin", "docs/containerfiles.md")
 }

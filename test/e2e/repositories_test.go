@@ -81,7 +81,6 @@ func kinds() map[string]map[string]string {
 		"postbuild":    small,
 		"submodules":   small,
 		"s2i":          small,
-		"precedence":   small,
 		"plain":        {"meteor-small": ""},
 	}
 }
@@ -149,9 +148,10 @@ func badRepositories() map[string]badRepository {
 		"too-large":          {"public/big", "", v1alpha1.ReasonUnsupportedFile, []string{"large"}},
 		"debian-packages":    {"public/apt", "", v1alpha1.ReasonUnsupportedFile, []string{"apt.txt"}},
 		"conda":              {"public/environment", "", v1alpha1.ReasonUnsupportedFile, []string{"environment.yml", "conda"}},
+		"precedence":         {"public/precedence", "", v1alpha1.ReasonUnsupportedFile, []string{"environment.yml", "conda"}},
 		"options":            {"public/bad-requirements", "", v1alpha1.ReasonUnsupportedFile, []string{"requirements.txt"}},
-		"links":              {"public/hostile-links", "", v1alpha1.ReasonUnsupportedFile, []string{"requirements.txt"}},
-		"submodules":         {"public/hostile-submodules", "", v1alpha1.ReasonUnsupportedFile, []string{"file:///etc"}},
+		"links":              {"public/hostile-links", "", v1alpha1.ReasonUnsupportedFile, []string{"data/out", "outside of the repository"}},
+		"submodules":         {"public/hostile-submodules", "", v1alpha1.ReasonUnsupportedFile, []string{"Submodule", ".gitmodules"}},
 		"post-build":         {"public/postbuild-fails", "", v1alpha1.ReasonBuildFailed, []string{"postBuild", "7", "meteor: postBuild fails on purpose"}},
 	}
 }
@@ -205,7 +205,7 @@ func privateRepository(t *testing.T) {
 	ssh.Spec.RepositoryURL = v1alpha1.RepositoryURL(on.Local.GitSSH + "/" + path + ".git")
 	ssh.Spec.GitSecret = &v1alpha1.LocalSecretReference{Name: "key"}
 	u.create(ssh)
-	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, "spec.gitSecret")
+	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, "gitSecret")
 	neverOffered(t, u, "private")
 	u.edit("private", func(obj *v1alpha1.CustomNBImage) { obj.Spec.GitSecret = &v1alpha1.LocalSecretReference{Name: "wrong"} })
 	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, `"wrong"`)
