@@ -137,7 +137,7 @@ func (o *observation) readForeign(run *tektonv1.PipelineRun, c *apis.Condition) 
 	if c.IsTrue() {
 		return
 	}
-	message := conditions.Message(c.Message)
+	message := sentence(c.Message)
 	o.failure = &problem{v1alpha1.ReasonPipelineFailed, fmt.Sprintf("PipelineRun %q failed: %s", run.Name, message)}
 	switch tektonv1.PipelineRunReason(c.Reason) {
 	case tektonv1.PipelineRunReasonCouldntGetPipeline:
@@ -203,7 +203,7 @@ func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
 	}
 	step := failedStep(task)
 	if f, err := failure.Parse([]byte(resultOfStep(step, resultFailure))); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
-		return problem{string(f.Reason), conditions.Message(f.Message)}
+		return problem{string(f.Reason), sentence(f.Message)}
 	}
 	if t := step.Terminated; t != nil && (t.Reason == "OOMKilled" || strings.Contains(t.Message, "OOMKilled")) {
 		return problem{v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The build ran out of memory in step %s: an admin gives it more in spec.build.resources of CNBiConfig %q", step.Name, v1alpha1.CNBiConfigName)}

@@ -47,6 +47,7 @@ func (c *Cluster) Configure(ctx context.Context) error {
 			"insecure":      string(v1alpha1.InsecurePlainHTTP),
 			"insecureHosts": []any{c.Local.Registry, c.Local.PrivateRegistry},
 		},
+		"images":       map[string]any{"jupyterBook": c.Local.Images["book"]},
 		"packageIndex": map[string]any{"url": c.Local.Index, "trustedHosts": []any{index.Hostname()}},
 		"network":      map[string]any{"trustedCA": map[string]any{"name": localCA, "key": localCAKey}},
 		"runtimeEnvironments": []any{

@@ -102,7 +102,7 @@ func (m *maker) run(ctx context.Context, dir string, command ...string) error {
 	err := build.Run(ctx, build.Options{
 		Commands: [][]string{command},
 		Env: []string{
-			"HOME=" + home, "TMPDIR=" + m.path("tmp"), "USER=meteor", "LOGNAME=meteor", "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1",
+			"HOME=" + home, "TMPDIR=" + m.path("tmp"), "USER=meteor", "LOGNAME=meteor", "LANG=C.UTF-8", "PYTHONDONTWRITEBYTECODE=1", "PYDEVD_DISABLE_FILE_VALIDATION=1",
 			"JUPYTER_RUNTIME_DIR=" + filepath.Join(home, "runtime"), "IPYTHONDIR=" + filepath.Join(home, "ipython"), "MPLCONFIGDIR=" + filepath.Join(home, "matplotlib"),
 		},
 		Dir:    dir,

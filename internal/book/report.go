@@ -29,7 +29,7 @@ const (
 // Report is what is told of a book that was built.
 type Report struct {
 	Tool Tool `json:"tool"`
-	// Pages counts the HTML files.
+	// Pages counts the HTML files, without indexes.
 	Pages int `json:"pages"`
 	// Bytes is what all files hold.
 	Bytes int64 `json:"bytes"`

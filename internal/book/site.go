@@ -23,6 +23,11 @@ const Root = "site"
 // leftovers are what tools leave that is no part of a site.
 var leftovers = []string{".doctrees", ".buildinfo", "reports"}
 
+// isPage tells pages from what tools add to find them by.
+func isPage(name string) bool {
+	return path.Ext(name) == ".html" && !slices.Contains([]string{"genindex.html", "search.html", "py-modindex.html"}, path.Base(name))
+}
+
 // tidy takes out of a site what does not belong there, makes the rest readable, and counts its pages.
 func tidy(html string) (*Report, error) {
 	r := &Report{}
@@ -42,7 +47,7 @@ func tidy(html string) (*Report, error) {
 			return err
 		}
 		r.Bytes += info.Size()
-		if path.Ext(d.Name()) == ".html" {
+		if isPage(d.Name()) {
 			r.Pages++
 		}
 		return os.Chmod(p, 0o644)
@@ -102,7 +107,7 @@ func Check(r io.Reader) (*Report, error) {
 		}
 		index = index || name == Root+"/index.html"
 		report.Bytes += h.Size
-		if path.Ext(name) == ".html" {
+		if isPage(name) {
 			report.Pages++
 		}
 	}

@@ -1,0 +1,404 @@
+package lifetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
+)
+
+func only(pipelines ...string) func(*v1alpha1.Meteor) {
+	return func(m *v1alpha1.Meteor) { m.Spec.Pipelines = pipelines }
+}
+
+func TestGoodDay(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("demo", func(m *v1alpha1.Meteor) {
+		m.Annotations = map[string]string{v1alpha1.AnnotationNotebookImageName: "My demo", "example.com/other": "x"}
+	})
+	obj := w.is("demo", "building", phaseIs(v1alpha1.MeteorBuilding), pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonBuilding))
+	if diff := cmp.Diff([]string{hub, book}, obj.Status.Stage.Running); diff != "" {
+		t.Errorf("running (-want +got):\n%s", diff)
+	}
+
+	image := &v1alpha1.CustomNBImage{}
+	w.get("demo", image)
+	if image.Spec.BuildType != v1alpha1.BuildTypeGitRepository || image.Spec.RepositoryURL != repository || image.Spec.GitRef != "main" {
+		t.Errorf("the CustomNBImage asks for %+v", image.Spec)
+	}
+	if image.Annotations[v1alpha1.AnnotationNotebookImageName] != "My demo" || image.Annotations["example.com/other"] != "" {
+		t.Errorf("the CustomNBImage's annotations are %v", image.Annotations)
+	}
+
+	run := w.run(book)
+	w.builds(run, commit, 1)
+	w.is("demo", "serving", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
+	d := w.deploys("meteor-demo")
+	checkRestricted(t, d)
+	w.is("demo", "served", pipelineIs(book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+
+	w.stop() // the CustomNBImage's own controller would contradict what is played now
+	w.imageStands("demo", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Good")
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved })
+}
+
+// checkRestricted checks that a site's pod may do nothing.
+func checkRestricted(t *testing.T, d *appsv1.Deployment) {
+	t.Helper()
+	pod := d.Spec.Template.Spec
+	c := pod.Containers[0].SecurityContext
+	if !*pod.SecurityContext.RunAsNonRoot || pod.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault || *pod.AutomountServiceAccountToken ||
+		*c.AllowPrivilegeEscalation || !*c.ReadOnlyRootFilesystem || c.Capabilities.Drop[0] != "ALL" {
+		t.Errorf("the site's pod is %+v", pod)
+	}
+}
+
+func TestSite(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("demo", only(book))
+	w.builds(w.run(book), commit, 1)
+	w.deploys("meteor-demo")
+	obj := w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+	want := v1alpha1.PipelineStatus{Name: book, PipelineRunName: pipelineOf(obj, book).PipelineRunName, URL: "http://meteor-demo." + w.namespace + ".svc", Ready: "True"}
+	if diff := cmp.Diff([]v1alpha1.PipelineStatus{want}, obj.Status.Pipelines); diff != "" {
+		t.Errorf("pipelines (-want +got):\n%s", diff)
+	}
+	wantSite := &v1alpha1.MeteorSite{Image: v1alpha1.ImageReference(registry + "/built/site@" + digest(1)), BuiltWith: v1alpha1.BookToolSphinx, GitCommit: commit, Pages: 4}
+	if diff := cmp.Diff(wantSite, obj.Status.Site); diff != "" {
+		t.Errorf("site (-want +got):\n%s", diff)
+	}
+	if obj.Status.GitCommit != commit || obj.Status.ObservedGeneration != obj.Generation || len(obj.Status.Stage.Succeeded) != 1 {
+		t.Errorf("status is %+v", obj.Status)
+	}
+
+	// A restart writes nothing.
+	w.settle()
+	w.stop()
+	w.start()
+	w.settle()
+	w.requests.Reset()
+	w.edit("demo", func(m *v1alpha1.Meteor) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", "1") })
+	testenv.Steady(t, "nothing is written", 2*time.Second, w.quiet)
+
+	// Extending builds nothing.
+	w.edit("demo", func(m *v1alpha1.Meteor) { m.Spec.TTL = ptr.To[int64](50_000) })
+	w.is("demo", "extended", expires(50_000*time.Second), phaseIs(v1alpha1.MeteorSucceeded))
+	if n := len(w.runs(book)); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+
+	// An edit builds again; the site stays until the new one has built, and also when that fails.
+	w.edit("demo", func(m *v1alpha1.Meteor) { m.Spec.Ref = "broken" })
+	w.fails(w.run(book), "build", "BuildFailed", `Notebook "a.ipynb" could not be run: NameError`)
+	obj = w.is("demo", "failed", phaseIs(v1alpha1.MeteorFailed), pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonBuildFailed))
+	if pipelineOf(obj, book).URL != want.URL || pipelineOf(obj, book).Ready != "False" || obj.Status.Site == nil {
+		t.Errorf("the site is not kept: %+v", obj.Status)
+	}
+	d := &appsv1.Deployment{}
+	w.get("meteor-demo", d)
+	if got := d.Spec.Template.Spec.Containers[0].Image; got != string(wantSite.Image) {
+		t.Errorf("the site's image is %s", got)
+	}
+	w.settle()
+	testenv.Steady(t, "nothing is written", time.Second, w.quiet)
+
+	// Going back is a new build.
+	w.edit("demo", func(m *v1alpha1.Meteor) { m.Spec.Ref = "main" })
+	w.builds(w.run(book), strings.Repeat("b", 40), 2)
+	testenv.Eventually(t, "the new site is served", func() error {
+		w.get("meteor-demo", d)
+		if got := d.Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(got, digest(2)) {
+			return errors.New(got)
+		}
+		return nil
+	})
+	w.deploys("meteor-demo")
+	w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+
+	// What is taken out of the list goes.
+	w.edit("demo", only(hub))
+	w.gone("meteor-demo", &appsv1.Deployment{})
+	w.gone("meteor-demo", &corev1.Service{})
+	w.is("demo", "without a site", func(m *v1alpha1.Meteor) error {
+		if m.Status.Site != nil || len(m.Status.Pipelines) != 1 || pipelineIs(book, metav1.ConditionFalse, "")(m) == nil {
+			return errors.New("it is told still")
+		}
+		return nil
+	})
+}
+
+func TestIngress(t *testing.T) {
+	w := newWorld(t, true)
+	w.configure(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.Meteor.Ingress = &v1alpha1.MeteorIngress{Host: "apps.example.org", ClassName: "nginx", TLS: v1alpha1.IngressTLSEnabled}
+	})
+	w.start()
+	w.meteor("demo", only(book))
+	w.builds(w.run(book), commit, 1)
+	w.deploys("meteor-demo")
+	i := w.ingress("meteor-demo")
+	host := "demo-" + w.namespace + ".apps.example.org"
+	if i.Spec.Rules[0].Host != host || *i.Spec.IngressClassName != "nginx" || i.Spec.TLS[0].Hosts[0] != host {
+		t.Errorf("the Ingress is %+v", i.Spec)
+	}
+	w.is("demo", "waiting for an address", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
+	i.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
+	if err := env.Client.Status().Update(t.Context(), i); err != nil {
+		t.Fatal(err)
+	}
+	w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded), func(m *v1alpha1.Meteor) error {
+		if got := pipelineOf(m, book).URL; got != "https://"+host {
+			return errors.New(got)
+		}
+		return nil
+	})
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Meteor.Ingress = nil })
+	w.gone("meteor-demo", &networkingv1.Ingress{})
+	w.is("demo", "reached inside", func(m *v1alpha1.Meteor) error {
+		if got := pipelineOf(m, book).URL; got != "http://meteor-demo."+w.namespace+".svc" {
+			return errors.New(got)
+		}
+		return nil
+	})
+}
+
+func TestFailuresAreToldApart(t *testing.T) {
+	cases := map[string]struct {
+		step, says, message, want string
+		retried                   bool
+	}{
+		"NoBook":      {"build", "BookNotFound", "The repository holds no book", v1alpha1.ReasonBookNotFound, false},
+		"Notebook":    {"build", "BuildFailed", "Notebook", v1alpha1.ReasonBuildFailed, false},
+		"Ref":         {"prepare", "GitRefNotFound", "it has no branch", v1alpha1.ReasonGitRefNotFound, false},
+		"Credentials": {"prepare", "GitAuthenticationFailed", "refused", v1alpha1.ReasonGitAuthenticationFailed, false},
+		"Unreachable": {"prepare", "GitUnreachable", "no answer", v1alpha1.ReasonGitUnreachable, true},
+		// What the step that runs notebooks says of things that it cannot know is not believed.
+		"Forged": {"build", "GitUnreachable", "forged", v1alpha1.ReasonInternalError, true},
+	}
+	w := newWorld(t, true)
+	w.start()
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			object := strings.ToLower(name)
+			w.meteor(object, only(book))
+			run := w.run(book)
+			w.fails(run, c.step, c.says, c.message)
+			status := metav1.ConditionFalse
+			if c.retried {
+				status = metav1.ConditionUnknown
+			}
+			obj := w.is(object, "told", pipelineIs(book, status, c.want))
+			if !c.retried && obj.Status.Phase != v1alpha1.MeteorFailed {
+				t.Errorf("phase is %s", obj.Status.Phase)
+			}
+			if !c.retried {
+				return
+			}
+			w.clock.shift(11 * time.Second)
+			w.edit(object, func(m *v1alpha1.Meteor) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", "1") })
+			if again := w.run(book); again.Name != run.Name+"-r2" {
+				t.Errorf("the second attempt is %s", again.Name)
+			}
+			if err := env.Client.Delete(t.Context(), w.is(object, "there")); err != nil {
+				t.Fatal(err)
+			}
+			if err := env.Client.Delete(t.Context(), w.run(book)); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestForeignPipelines(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("m", only("reports", "missing"))
+	w.is("m", "told", pipelineIs("reports", metav1.ConditionFalse, v1alpha1.ReasonPipelineNotFound), phaseIs(v1alpha1.MeteorFailed))
+
+	reports := &tektonv1.Pipeline{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "reports", Labels: map[string]string{"tool": "other"}}}
+	reports.Spec.Tasks = []tektonv1.PipelineTask{{Name: "a", TaskRef: &tektonv1.TaskRef{Name: "a"}}}
+	if err := env.Client.Create(t.Context(), reports); err != nil {
+		t.Fatal(err)
+	}
+	run := w.run("reports") // by itself
+	want := tektonv1.Params{{Name: "url", Value: *tektonv1.NewStructuredValues(repository)}, {Name: "ref", Value: *tektonv1.NewStructuredValues("main")}}
+	if diff := cmp.Diff(want, run.Spec.Params); diff != "" {
+		t.Errorf("params (-want +got):\n%s", diff)
+	}
+	if run.Spec.TaskRunTemplate.ServiceAccountName != "" || run.Spec.PipelineRef.Name != "reports" {
+		t.Errorf("the run is %+v", run.Spec)
+	}
+	w.endRun(run, apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionTrue, Reason: "Succeeded"}, func(run *tektonv1.PipelineRun) {
+		run.Status.Results = []tektonv1.PipelineRunResult{{Name: "url", Value: *tektonv1.NewStructuredValues("https://reports.example/1")}}
+	})
+	obj := w.is("m", "half good", pipelineIs("reports", metav1.ConditionTrue, v1alpha1.ReasonSucceeded), pipelineIs("missing", metav1.ConditionFalse, v1alpha1.ReasonPipelineNotFound), phaseIs(v1alpha1.MeteorFailed))
+	if got := pipelineOf(obj, "reports"); got.URL != "https://reports.example/1" || got.Ready != "True" {
+		t.Errorf("pipelines are %+v", obj.Status.Pipelines)
+	}
+	if len(obj.Status.Stage.Succeeded) != 1 || len(obj.Status.Stage.Failed) != 1 {
+		t.Errorf("stage is %+v", obj.Status.Stage)
+	}
+	now := &tektonv1.Pipeline{}
+	w.get("reports", now)
+	if now.ResourceVersion != reports.ResourceVersion {
+		t.Error("the other tool's Pipeline was touched")
+	}
+}
+
+func TestConflicts(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	other := &v1alpha1.CustomNBImage{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "m"},
+		Spec:       v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypeImageImport, FromImage: "registry.example/a:1", Suspend: true},
+	}
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "meteor-m"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 1}}}}
+	if err := errors.Join(env.Client.Create(t.Context(), other), env.Client.Create(t.Context(), service)); err != nil {
+		t.Fatal(err)
+	}
+	w.meteor("m", nil)
+	w.builds(w.run(book), commit, 1)
+	w.is("m", "told", pipelineIs(hub, metav1.ConditionFalse, v1alpha1.ReasonConflictingObject), pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonConflictingObject))
+	w.get("meteor-m", service)
+	if service.Spec.Ports[0].Port != 1 || len(service.OwnerReferences) > 0 {
+		t.Error("somebody else's Service was changed")
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("m", func(m *v1alpha1.Meteor) {
+		m.Spec.Pipelines, m.Spec.GitSecret = []string{book}, &v1alpha1.LocalSecretReference{Name: "git"}
+	})
+	w.is("m", "waiting", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonSecretMissing))
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "git"}, Type: corev1.SecretTypeBasicAuth, StringData: map[string]string{"username": "a", "password": "b"}}
+	if err := env.Client.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	run := w.run(book)
+	for _, p := range run.Spec.Params {
+		if p.Name == "gitSecret" && p.Value.StringVal != "git" {
+			t.Errorf("gitSecret is %q", p.Value.StringVal)
+		}
+	}
+}
+
+func TestTwoOfOneRepository(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("one", only(book))
+	w.builds(w.run(book), commit, 1)
+	w.deploys("meteor-one")
+	w.is("one", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+	w.meteor("two", only(book))
+	w.builds(w.run(book), commit, 2)
+	w.deploys("meteor-two")
+	w.is("two", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+	w.is("one", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+}
+
+// A branch that moved is built again, one that did not is not.
+func TestRefresh(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("m", func(m *v1alpha1.Meteor) {
+		m.Spec.Pipelines = []string{book}
+		m.Spec.Refresh = &v1alpha1.RefreshSpec{Policy: v1alpha1.RefreshOnSourceChange, Interval: &metav1.Duration{Duration: 10 * time.Minute}}
+	})
+	w.builds(w.run(book), commit, 1)
+	w.deploys("meteor-m")
+	w.is("m", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+
+	look := func(found string) {
+		t.Helper()
+		w.clock.shift(11 * time.Minute)
+		w.edit("m", func(m *v1alpha1.Meteor) {
+			metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", fmt.Sprint(time.Now()))
+		})
+		run := w.run("") // a look
+		w.end(run, "find", step{name: "find", results: map[string]string{"commit": found}})
+	}
+	look(commit)
+	testenv.Eventually(t, "the look is over", func() error {
+		if n := len(w.runs("")); n > 0 {
+			return fmt.Errorf("%d looks", n)
+		}
+		return nil
+	})
+	if n := len(w.runs(book)); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+	moved := strings.Repeat("b", 40)
+	look(moved)
+	run := w.run(book)
+	obj := w.is("m", "built again", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonBuilding))
+	if pipelineOf(obj, book).URL == "" {
+		t.Error("the site is not told of any more")
+	}
+	w.builds(run, moved, 2)
+	testenv.Eventually(t, "the new site is served", func() error {
+		d := &appsv1.Deployment{}
+		w.get("meteor-m", d)
+		if got := d.Spec.Template.Spec.Containers[0].Image; !strings.HasSuffix(got, digest(2)) {
+			return errors.New(got)
+		}
+		return nil
+	})
+	w.deploys("meteor-m")
+	w.is("m", "ready", phaseIs(v1alpha1.MeteorSucceeded), func(m *v1alpha1.Meteor) error {
+		if m.Status.Site.GitCommit != moved {
+			return errors.New(m.Status.Site.GitCommit)
+		}
+		return nil
+	})
+	w.settle()
+}
+
+// An operator that ends at any moment starts nothing twice.
+func TestRestarts(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("m", only(book))
+	run := w.run(book)
+	w.stop()
+	w.start()
+	w.settle()
+	if again := w.run(book); again.UID != run.UID {
+		t.Error("there is another run")
+	}
+	w.stop()
+	w.builds(run, commit, 1)
+	w.start()
+	w.deploys("meteor-m")
+	w.is("m", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+	if n := len(w.runs(book)); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// What is waited for is told, and starts by itself.
+func TestWaiting(t *testing.T) {
+	w := newWorld(t, true)
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Registry.Repository = "" })
+	w.start()
+	w.meteor("m", only(book))
+	w.is("m", "waiting", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonRegistryNotConfigured), phaseIs(v1alpha1.MeteorBuilding))
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Registry.Repository = registry + "/a/{namespace}/{name}" })
+	w.run(book)
+}
