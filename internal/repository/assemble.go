@@ -169,13 +169,21 @@ func (a *Assembler) installConda(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	env := []string{"CONDA_PKGS_DIRS=" + filepath.Join(a.Work, "conda"), "CI=1", "MAMBA_NO_BANNER=1"}
+	env := append(a.indexes(), "CONDA_PKGS_DIRS="+filepath.Join(a.Work, "conda"), "CI=1", "MAMBA_NO_BANNER=1")
 	command := []string{conda, "env", "update", "--prefix", p.Prefix, "--file", filepath.Join(Content(a.Dir), file)}
 	if filepath.Base(conda) == "micromamba" {
 		command = []string{conda, "install", "--yes", "--prefix", p.Prefix, "--file", filepath.Join(Content(a.Dir), file)}
 	}
 	said, err := a.run(ctx, Content(a.Dir), env, command)
 	return a.explain(file, said, err)
+}
+
+// indexes tell programs that start an installer themselves where packages come from.
+func (a *Assembler) indexes() []string {
+	if a.Index.URL == "" {
+		return nil
+	}
+	return a.Index.Environment()
 }
 
 // runS2I runs the base image's own program, where source-to-image would run it.
@@ -190,10 +198,7 @@ func (a *Assembler) runS2I(ctx context.Context) error {
 	if _, err := exec.LookPath(assemble); err != nil {
 		return failure.New(failure.ImageInvalid, "The base image says that it builds with %q, and does not have that", text.Line(assemble, 200))
 	}
-	env := []string{"HOME=" + a.Home}
-	if a.Index.URL != "" {
-		env = append(env, a.Index.Environment()...)
-	}
+	env := append(a.indexes(), "HOME="+a.Home)
 	said, err := a.run(ctx, "", env, []string{assemble})
 	return a.explain("The base image's assemble", said, err)
 }
@@ -202,7 +207,7 @@ func (a *Assembler) runPostBuild(ctx context.Context, content string) error {
 	if !a.Request.PostBuild {
 		return nil
 	}
-	env := []string{"HOME=" + a.Home, "REPO_DIR=" + content}
+	env := append(a.indexes(), "HOME="+a.Home, "REPO_DIR="+content)
 	said, err := a.run(ctx, content, env, []string{filepath.Join(content, postBuild)})
 	if errors.Is(err, syscall.ENOEXEC) {
 		return unsupported("%q cannot be run: it needs a first line that names an interpreter, such as #!/bin/sh", postBuild)

@@ -139,17 +139,22 @@ func TestPostBuild(t *testing.T) {
 		reason          failure.Reason
 		message         string
 	}{
-		"Good":          {script: "#!/bin/sh\necho $HOME; echo $REPO_DIR | sed 's#.*/share#share#'; echo made > made; cat a\n", printed: "/somewhere\nshare/meteor/repository/notes\none"},
+		"Good":          {script: "#!/bin/sh\n[ -z \"$PIP_INDEX_URL\" ] || echo $PIP_INDEX_URL; echo $HOME; echo $REPO_DIR | sed 's#.*/share#share#'; echo made > made; cat a\n", printed: "/somewhere\nshare/meteor/repository/notes\none"},
 		"Fails":         {script: "#!/bin/sh\necho first; echo 'https://u:s3cret@h/x' >&2; exit 3\n", reason: failure.BuildFailed, message: "postBuild ended with exit code 3: first; https://"},
 		"Silent":        {script: "#!/bin/sh\nexit 4\n", reason: failure.BuildFailed, message: "exit code 4: it printed nothing"},
 		"Killed":        {script: "#!/bin/sh\nkill -9 $$\n", reason: failure.BuildFailed, message: "memory"},
 		"NoInterpreter": {script: "echo\n", reason: failure.UnsupportedFile, message: "#!/bin/sh"},
 		"Unknown":       {script: "#!/no/such/thing\n", reason: failure.UnsupportedFile, message: "does not have the interpreter"},
 	}
+	cases["Index"] = cases["Good"]
 	root := image(t)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			a, printed := assembler(t, root, map[string]string{"a": "one", "x:postBuild": tc.script})
+			if name == "Index" {
+				a.Index.URL = "https://index.example/simple"
+				tc.printed = a.Index.URL + "\n" + tc.printed
+			}
 			err := a.Run(t.Context())
 			if tc.reason == "" {
 				must(t, err)
