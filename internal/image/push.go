@@ -250,9 +250,13 @@ func (p *Pusher) result(img v1.Image, l *Layer) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find media type: %w", err)
 	}
+	added := l.size
+	if l.Empty() {
+		added = 0 // it is not part of the image
+	}
 	return &Result{
 		URL: p.target.Name(), Image: p.target.Context().Digest(digest.String()).Name(), Digest: digest.String(),
-		LayerSize:  l.size,
+		LayerSize:  added,
 		descriptor: v1.Descriptor{MediaType: mediaType, Size: size, Digest: digest},
 	}, nil
 }
