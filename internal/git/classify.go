@@ -67,7 +67,7 @@ func (f *fetch) classifyStatus(status *statusError) error {
 	case !s.hasPassword() && s.name != "":
 		return authFailed("%s is not there for everyone (status %d): either it does not exist, or it is private, and %s is absent or has no username and password", f.module, status.code, s)
 	case !s.hasPassword():
-		return authFailed("%s is not there for everyone (status %d): either it does not exist, or it is private and needs a gitSecret for this server", f.module, status.code)
+		return authFailed("%s is not there for everyone (status %d): either it does not exist, or it is private and needs a Secret for this server in spec.gitSecret", f.module, status.code)
 	case status.code == http.StatusUnauthorized:
 		return authFailed("The server refuses the username and password of %s for %s%s", s, f.what(), said)
 	default:

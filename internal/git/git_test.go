@@ -182,7 +182,7 @@ func TestPassword(t *testing.T) {
 	}{
 		"Right":     {"private/notes.git", gittest.BasicAuth(t, gittest.User, gittest.Password+"\n"), "s", nil},
 		"Wrong":     {"private/notes.git", gittest.BasicAuth(t, gittest.User, "wr0ng"), "s", []string{`refuses the username and password of Secret "s"`}},
-		"None":      {"private/notes.git", "", "", []string{"does not exist, or it is private and needs a gitSecret"}},
+		"None":      {"private/notes.git", "", "", []string{"does not exist, or it is private and needs a Secret for this server in spec.gitSecret"}},
 		"Absent":    {"private/notes.git", "/nonexistent", "s", []string{`Secret "s" is absent`}},
 		"NotThere":  {"private/other.git", gittest.BasicAuth(t, gittest.User, gittest.Password), "s", []string{"does not exist, or they do not reach that far"}},
 		"Nowhere":   {"open/other.git", "", "", []string{"does not exist, or it is private"}},

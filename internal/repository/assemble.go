@@ -175,7 +175,7 @@ func (a *Assembler) installConda(ctx context.Context) error {
 		command = []string{conda, "install", "--yes", "--prefix", p.Prefix, "--file", filepath.Join(Content(a.Dir), file)}
 	}
 	said, err := a.run(ctx, Content(a.Dir), env, command)
-	return a.explain(file, said, err)
+	return a.explain(fmt.Sprintf("Installing %q", shown(file)), said, err)
 }
 
 // indexes tell programs that start an installer themselves where packages come from.
@@ -215,7 +215,7 @@ func (a *Assembler) runPostBuild(ctx context.Context, content string) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return unsupported("%q cannot be run: the base image does not have the interpreter that its first line names", postBuild)
 	}
-	return a.explain(postBuild, said, err)
+	return a.explain("The repository's "+postBuild, said, err)
 }
 
 // explain makes a failure of a program that ended badly, with its last lines.

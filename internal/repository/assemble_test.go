@@ -140,7 +140,7 @@ func TestPostBuild(t *testing.T) {
 		message         string
 	}{
 		"Good":          {script: "#!/bin/sh\n[ -z \"$PIP_INDEX_URL\" ] || echo $PIP_INDEX_URL; echo $HOME; echo $REPO_DIR | sed 's#.*/share#share#'; echo made > made; cat a\n", printed: "/somewhere\nshare/meteor/repository/notes\none"},
-		"Fails":         {script: "#!/bin/sh\necho first; echo 'https://u:s3cret@h/x' >&2; exit 3\n", reason: failure.BuildFailed, message: "postBuild ended with exit code 3: first; https://"},
+		"Fails":         {script: "#!/bin/sh\necho first; echo 'https://u:s3cret@h/x' >&2; exit 3\n", reason: failure.BuildFailed, message: "The repository's postBuild ended with exit code 3: first; https://"},
 		"Silent":        {script: "#!/bin/sh\nexit 4\n", reason: failure.BuildFailed, message: "exit code 4: it printed nothing"},
 		"Killed":        {script: "#!/bin/sh\nkill -9 $$\n", reason: failure.BuildFailed, message: "memory"},
 		"NoInterpreter": {script: "echo\n", reason: failure.UnsupportedFile, message: "#!/bin/sh"},
