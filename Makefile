@@ -38,7 +38,7 @@ deploy: ## Install the operator, built from this checkout
 test: unit test-e2e ## Everything
 
 .PHONY: unit
-unit: test-tools vet test-envtest ## What needs no cluster
+unit: test-tools vet test-envtest test-monitoring ## What needs no cluster
 
 # The race detector links with gcc; the packages about Python are tested with a real pip, those about repositories with git.
 .PHONY: test-tools

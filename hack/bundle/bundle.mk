@@ -13,3 +13,7 @@ VERSION = $(shell sed -n 's/^  version: //p' config/manifests/clusterservicevers
 images: ## Build the operator's image for all platforms into bin/images, or push it to IMG, and pin its digest
 	go run ./hack/image --platforms linux/amd64,linux/arm64 --version $(VERSION) --layout bin/images $(if $(IMG),--push $(IMG)) --pin
 	go run ./hack/bundle/cmd/bundle
+
+.PHONY: test-monitoring
+test-monitoring: ## Test the alerts with Prometheus' engine
+	cd test/monitoring && CGO_ENABLED=0 go test ./...

@@ -1,0 +1,2 @@
+// Package monitoring tests the alerts with Prometheus' own engine: each fires when it should, and not otherwise.
+package monitoring
