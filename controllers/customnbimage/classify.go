@@ -28,7 +28,8 @@ const restrictedHint = `The namespace enforces a Pod Security Standard that Tekt
 	`set "set-security-context" to "true" in ConfigMap "feature-flags" of Tekton's namespace`
 
 const containerfileHint = `The repository has a Containerfile, and the namespace does not allow the pod that builds it: an admin ` +
-	`grants it more, see docs/containerfiles.md, or remove the Containerfile`
+	`labels the namespace pod-security.kubernetes.io/enforce: baseline or grants the pod's account as much (docs/containerfiles.md), ` +
+	`or remove the Containerfile`
 
 // problem is why a run failed, as the conditions tell it.
 type problem struct {
@@ -242,6 +243,9 @@ func notebookDeath(task *tektonv1.TaskRun) *problem {
 				message: "The notebook ran out of memory: give it more in spec.resources.limits.memory",
 			}
 		}
+		if t.Reason == "StartError" || t.Reason == "ContainerCannotRun" {
+			return &problem{reason: v1alpha1.ReasonValidationFailed, message: "The notebook cannot be started: " + oneLine(t.Message)}
+		}
 		return &problem{reason: v1alpha1.ReasonValidationFailed, message: fmt.Sprintf("The notebook, run as a random user of group 0, ended by itself with exit code %d", t.ExitCode)}
 	}
 	return nil
@@ -262,8 +266,8 @@ func outOfMemory(t *corev1.ContainerStateTerminated) bool { return t.Reason == "
 func sentence(s string) string {
 	s = strings.TrimRight(strings.TrimSpace(s), ".")
 	word, _, _ := strings.Cut(s, " ")
-	if strings.ContainsFunc(strings.TrimRight(word, ",:;"), func(r rune) bool { return !unicode.IsLetter(r) }) {
-		return s // a name, which is to stay as it is
+	if strings.ContainsFunc(strings.TrimRight(word, ",:;"), func(r rune) bool { return !unicode.IsLower(r) }) {
+		return s // a name, which is to stay as it is, such as postBuild or x==1
 	}
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:]

@@ -93,4 +93,10 @@ func withDeadNotebook(task *tektonv1.TaskRun, exit int32, reason string) *tekton
 	return task
 }
 
+// withMessage has the dead notebook's container say something.
+func withMessage(task *tektonv1.TaskRun, message string) *tektonv1.TaskRun {
+	task.Status.Sidecars[len(task.Status.Sidecars)-1].Terminated.Message = message
+	return task
+}
+
 func ptrTo[T any](v T) *T { return &v }

@@ -125,6 +125,17 @@ func TestObserve(t *testing.T) {
 				Checks: []validate.Check{validate.CheckJupyter, validate.CheckStartup},
 			},
 		},
+		"NotebookCannotStart": {
+			reason: "what the runtime says of an entry point is the cause",
+			run:    failedRun(),
+			tasks: tasks{taskInspect: inspected(), taskValidate: withMessage(withDeadNotebook(
+				withStep(newTask(corev1.ConditionFalse, "SidecarFailed", "", "checks", `[{"check":"startup","severity":"error","message":"No answer"}]`, "probe", `{"outcome":"timeout","status":0}`), stepProbe, 1), 128, "StartError"),
+				`exec: "start-notebook.sh": executable file not found in $PATH`)},
+			want: want{
+				Stage: v1alpha1.StageValidating, Finished: true, Image: testDigest, Reason: v1alpha1.ReasonValidationFailed,
+				Message: `cannot be started: exec: "start-notebook.sh"`, Checks: []validate.Check{validate.CheckStartup},
+			},
+		},
 		"NotebookDiedJustNow": {
 			reason: "the probe may know more, and is given the time to say so",
 			run:    running(), later: deathGrace - time.Second,
