@@ -218,8 +218,8 @@ type PackageIndexSpec struct {
 	TrustedHosts []string `json:"trustedHosts,omitempty"`
 
 	// credentials names the Secret of type kubernetes.io/basic-auth that the
-	// indexes ask for. The step that resolves and installs packages sees it,
-	// and with it whatever a package runs when it is installed.
+	// indexes ask for. Only a container of its own beside the build sees it,
+	// which asks the indexes in the installer's place: no package ever does.
 	// +optional
 	Credentials *SharedSecretReference `json:"credentials,omitempty"`
 }
