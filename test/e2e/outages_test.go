@@ -101,7 +101,7 @@ func credentials(t *testing.T) {
 		}
 	})
 	u.create(u.packages("private", "meteor-private"))
-	says(t, u.untilRetried("private", v1alpha1.ReasonPackageIndexUnavailable), v1alpha1.PhaseBuilding, v1alpha1.ReasonPackageIndexUnavailable, "401")
+	says(t, u.untilRetried("private", v1alpha1.ReasonPackageIndexUnavailable), v1alpha1.PhaseBuilding, v1alpha1.ReasonPackageIndexUnavailable, "packages.local:5443", "refuses the credentials")
 	setSecret(t, indexSecret(on.Local.IndexPassword))
 	says(t, u.untilRetried("private", v1alpha1.ReasonRegistryPushUnauthorized), v1alpha1.PhaseBuilding, v1alpha1.ReasonRegistryPushUnauthorized,
 		on.Local.PrivateRegistry, "of 6 follows")
