@@ -17,3 +17,7 @@ images: ## Build the operator's image for all platforms into bin/images, or push
 .PHONY: test-monitoring
 test-monitoring: ## Test the alerts with Prometheus' engine
 	cd test/monitoring && CGO_ENABLED=0 go test ./...
+
+.PHONY: test-olm
+test-olm: ## Install, upgrade and remove the bundle by a real OLM on the local cluster, which must be otherwise idle
+	go test -count=1 -timeout 60m -tags e2e -v ./test/e2e/olm/...

@@ -54,6 +54,22 @@ func (s *Source) catalogue(csv *operatorsv1alpha1.ClusterServiceVersion, image s
 	return stream(out)
 }
 
+// Channel is a whole catalogue of one channel, in which each bundle replaces the one before it. Tests serve it.
+func Channel(bundles ...blob) ([]byte, error) {
+	out := []blob{{"schema": "olm.package", "name": Package, "defaultChannel": DefaultChannel}}
+	var entries []any
+	var before any
+	for _, b := range bundles {
+		entry := blob{"name": b["name"]}
+		if before != nil {
+			entry["replaces"] = before
+		}
+		entries, before = append(entries, entry), b["name"]
+	}
+	out = append(out, blob{"schema": "olm.channel", "package": Package, "name": DefaultChannel, "entries": entries})
+	return stream(append(out, bundles...))
+}
+
 func kept(earlier []blob, name string) (blob, error) {
 	for _, entry := range earlier {
 		if entry["schema"] == "olm.bundle" && entry["name"] == name {

@@ -90,3 +90,24 @@ func image(layer v1.Layer, config v1.Config) (v1.Image, error) {
 	file.OS, file.Architecture, file.Config = "linux", "amd64", config
 	return mutate.ConfigFile(img, file)
 }
+
+// Catalogue makes an image that serves a file-based catalogue, from one that holds opm.
+func Catalogue(opm v1.Image, catalogue []byte) (v1.Image, error) {
+	layer, err := pack(Files{"catalog.yaml": catalogue}, "", "/configs/"+Package)
+	if err != nil {
+		return nil, err
+	}
+	img, err := mutate.AppendLayers(opm, layer)
+	if err != nil {
+		return nil, fmt.Errorf("cannot add the catalogue: %w", err)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the image's configuration: %w", err)
+	}
+	file = file.DeepCopy()
+	file.Config.Entrypoint = []string{"/bin/opm"}
+	file.Config.Cmd = []string{"serve", "/configs", "--cache-dir=/tmp/cache"}
+	file.Config.Labels = map[string]string{"operators.operatorframework.io.index.configs.v1": "/configs"}
+	return mutate.ConfigFile(img, file)
+}
