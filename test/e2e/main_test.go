@@ -148,6 +148,11 @@ func quietCases() []testCase {
 		{name: "repository is hostile", local: true, run: hostileRepository},
 		{name: "Containerfiles", local: true, run: containerfiles},
 		{name: "Containerfile under restricted", local: true, run: containerfileRefused},
+		{name: "Meteor, good day", local: true, run: meteorGoodDay},
+		{name: "Meteors that go wrong", local: true, run: meteorBadDays},
+		{name: "Meteor is edited", local: true, run: meteorEdits},
+		{name: "Meteors end", local: true, run: meteorEnds},
+		{name: "Meteor with another tool's pipeline", local: true, run: meteorForeign},
 	}
 }
 
@@ -162,5 +167,6 @@ func disturbingCases() []testCase {
 		{name: "index and git server are down", local: true, run: indexAndGitDown},
 		{name: "push is interrupted", local: true, run: pushInterrupted},
 		{name: "registry and index want credentials", local: true, run: credentials},
+		{name: "Meteor ends while the operator is away", local: true, run: meteorEndsWhileAway},
 	}
 }
