@@ -2,9 +2,7 @@ package cnbiconfig
 
 import (
 	"context"
-	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -15,8 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
-	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
-	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 )
 
 // Installs tells builds whether their namespace is ready for them.
@@ -33,27 +29,15 @@ func (i *Installs) Ready(ctx context.Context, namespace, pipeline string) (bool,
 	if err := i.reader.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
-	if config.Spec.ManagementState == v1alpha1.StateUnmanaged {
-		return i.exists(ctx, namespace, pipeline)
-	}
-	d, err := i.designer.design(ctx, config)
-	if err != nil {
-		return false, err
-	}
 	e := i.ledger.get(namespace)
-	return e.uid == config.UID && e.bundle == d.bundle.ID && e.offers(pipeline), nil
-}
-
-func (i *Installs) exists(ctx context.Context, namespace, pipeline string) (bool, error) {
-	meta := install.MetadataOf(capabilities.Pipeline)
-	err := i.reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: pipeline}, meta)
-	if apierrors.IsNotFound(err) {
+	if e.uid != config.UID || !e.offers(pipeline) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("cannot read Pipeline %q: %w", pipeline, err)
+	if config.Spec.ManagementState == v1alpha1.StateUnmanaged {
+		return true, nil
 	}
-	return meta.DeletionTimestamp.IsZero(), nil
+	d, err := i.designer.design(ctx, config)
+	return err == nil && e.bundle == d.bundle.ID, err
 }
 
 // Source hands h an event about a namespace whenever other pipelines can be used there than before.

@@ -46,6 +46,7 @@ func (m *memory) trusted(f found, now time.Time) (map[install.Key]bool, time.Dur
 		trusted[key] = true
 	}
 	if len(trusted) == 0 {
+		m.before = nil
 		return nil, 0
 	}
 	return trusted, left

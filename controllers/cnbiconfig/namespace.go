@@ -81,16 +81,17 @@ func (r *namespaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		r.forget(s.name)
 		return ctrl.Result{}, nil
 	}
-	if s.config.Spec.ManagementState == v1alpha1.StateUnmanaged {
-		r.note(s, stateNone, nil)
-		return ctrl.Result{}, nil
-	}
 	claim, err := r.territory.claim(ctx, s.config, ns)
 	if err == nil {
 		err = r.lookInto(ctx, s)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if s.config.Spec.ManagementState == v1alpha1.StateUnmanaged {
+		s.usable = s.found.pipelines()
+		r.note(s, stateNone, nil)
+		return ctrl.Result{}, nil
 	}
 	settled := stateReady
 	if r.keeps(s, claim) {

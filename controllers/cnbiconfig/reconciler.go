@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -107,7 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // onlyNumbers tells whether a status differs from the one before in numbers only, and things are still under way.
 func onlyNumbers(before, after *v1alpha1.CNBiConfigStatus) bool {
-	if after.Namespaces.Pending == 0 || before.Namespaces.Pending == 0 || before.Revision != after.Revision ||
+	if meta.IsStatusConditionTrue(after.Conditions, v1alpha1.ConditionReady) || before.Revision != after.Revision ||
 		before.Offers != after.Offers || before.ObservedGeneration != after.ObservedGeneration ||
 		len(before.Conditions) != len(after.Conditions) || len(before.Namespaces.Failing) != len(after.Namespaces.Failing) {
 		return false

@@ -328,11 +328,11 @@ func absent(obj client.Object) func() error {
 func labelled(t *testing.T, namespace, key, value string) {
 	t.Helper()
 	ns := &corev1.Namespace{}
-	if err := env.Client.Get(t.Context(), types.NamespacedName{Name: namespace}, ns); err != nil {
+	if err := env.Client.Get(context.Background(), types.NamespacedName{Name: namespace}, ns); err != nil {
 		t.Fatal(err)
 	}
 	metav1.SetMetaDataLabel(&ns.ObjectMeta, key, value)
-	if err := env.Client.Update(t.Context(), ns); err != nil {
+	if err := env.Client.Update(context.Background(), ns); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -243,7 +243,7 @@ func TestUnmanagedTouchesNothing(t *testing.T) {
 func TestNoLongerOurs(t *testing.T) {
 	selected := func(c *v1alpha1.CNBiConfig) {
 		c.Spec.Namespaces = v1alpha1.NamespacesSpec{
-			Mode: v1alpha1.NamespacesSelected, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"notebooks": "yes"}},
+			Mode: v1alpha1.NamespacesSelected, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"wanted": "yes"}},
 		}
 	}
 	cases := map[string]struct {
@@ -253,7 +253,7 @@ func TestNoLongerOurs(t *testing.T) {
 	}{
 		"Deselected": {
 			reason: "the label is gone", before: selected,
-			leave: func(t *testing.T, ns string) { t.Helper(); labelled(t, ns, "notebooks", "no") },
+			leave: func(t *testing.T, ns string) { t.Helper(); labelled(t, ns, "wanted", "no") },
 		},
 		"Excluded": {
 			reason: "an admin excludes it", before: selected,
@@ -280,8 +280,9 @@ func TestNoLongerOurs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fresh(t)
 			ns := env.Namespace(t)
-			labelled(t, ns, "notebooks", "yes")
+			labelled(t, ns, "wanted", "yes")
 			newImage(t, ns)
+			t.Cleanup(func() { labelled(t, ns, "wanted", "no") })
 			create(t, fixture.Config().Edit(tc.before).Obj())
 			requests, _ := start(t, setting{linger: 2 * time.Second})
 			testenv.Eventually(t, "it is installed", installed(ns))

@@ -165,6 +165,18 @@ func (f found) ours(config *v1alpha1.CNBiConfig) []install.Key {
 	return keys
 }
 
+// pipelines are those that are there, whoever made them.
+func (f found) pipelines() []string {
+	var names []string
+	for key, meta := range f {
+		if key.GVK == capabilities.Pipeline && meta.DeletionTimestamp.IsZero() {
+			names = append(names, key.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // ours tells whether the operator made an object, under this CNBiConfig or one before it.
 func ours(meta *metav1.PartialObjectMetadata, config *v1alpha1.CNBiConfig) bool {
 	return install.Owned(meta, config) || install.Fields(meta) != ""

@@ -132,10 +132,6 @@ func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, streams 
 			indexes:  indexes{indexTaskRunsByRun: runOfTaskRun},
 		},
 		{
-			cache: mgr.GetCache(), kind: capabilities.Pipeline, object: metadataOf(capabilities.Pipeline),
-			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(r.objectsBeside)},
-		},
-		{
 			cache: streams, kind: capabilities.ImageStream, object: metadataOf(capabilities.ImageStream),
 			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(sameName)},
 		},
@@ -237,8 +233,8 @@ func sameName(_ context.Context, obj client.Object) []reconcile.Request {
 }
 
 // objectsBeside are the objects of a Pipeline's namespace, which may wait for it.
-func (r *Reconciler) objectsBeside(ctx context.Context, pipeline client.Object) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(pipeline.GetNamespace()))
+func (r *Reconciler) objectsBeside(ctx context.Context, namespaced client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(namespaced.GetNamespace()))
 }
 
 func (r *Reconciler) allObjects(ctx context.Context, _ client.Object) []reconcile.Request {

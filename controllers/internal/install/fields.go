@@ -18,45 +18,101 @@ import (
 // there. What Tekton's webhook fills in is nobody's. So an object is as it was applied when its label has the right
 // revision and the list holds every field of what was applied.
 
-// Reduce leaves of an object's metadata what it is judged by. It is what the caches hold.
+// Reduce leaves of an object's metadata what it is judged by. It is what the caches hold. The objects of all namespaces
+// share what they have in common, so nothing of it may be changed.
 func Reduce(obj any) (any, error) {
 	meta, ok := obj.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return obj, nil
 	}
-	meta.Labels = reduceLabels(meta.Labels)
 	// An annotation can hold the whole object, with all that a Secret keeps.
-	meta.Annotations = nil
-	meta.Finalizers = nil
-	meta.GenerateName = ""
-	meta.Name, meta.Namespace = shared(meta.Name), shared(meta.Namespace)
-	for i := range meta.OwnerReferences {
-		ref := &meta.OwnerReferences[i]
-		*ref = metav1.OwnerReference{
-			APIVersion: shared(ref.APIVersion), Kind: shared(ref.Kind), Name: shared(ref.Name), UID: unique.Make(ref.UID).Value(),
-		}
-	}
-	fields := Fields(meta)
-	meta.ManagedFields = nil
-	if fields != "" {
-		// The namespaces' objects share a few lists, which a string can do and FieldsV1 cannot.
-		meta.ManagedFields = []metav1.ManagedFieldsEntry{{
-			Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsType: shared(fields),
-		}}
-	}
-	return meta, nil
+	return &metav1.PartialObjectMetadata{
+		TypeMeta: metav1.TypeMeta{Kind: common.text(meta.Kind), APIVersion: common.text(meta.APIVersion)},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:              common.text(meta.Name),
+			Namespace:         common.text(meta.Namespace),
+			UID:               meta.UID,
+			ResourceVersion:   meta.ResourceVersion,
+			DeletionTimestamp: meta.DeletionTimestamp,
+			Labels:            common.labels(meta.Labels[v1alpha1.LabelRevision]),
+			OwnerReferences:   common.owners(meta.OwnerReferences),
+			ManagedFields:     common.fields(Fields(meta)),
+		},
+	}, nil
 }
 
-func reduceLabels(labels map[string]string) map[string]string {
-	revision, ok := labels[v1alpha1.LabelRevision]
+// common is what objects share.
+var common pool
+
+// pool holds one of each of what many objects have the same of.
+type pool struct {
+	mu    sync.Mutex
+	parts map[string]part
+}
+
+// part is a part of an object's metadata.
+type part struct {
+	labels map[string]string
+	owners []metav1.OwnerReference
+	fields []metav1.ManagedFieldsEntry
+}
+
+// maxParts bounds the pool, which whoever edits objects can fill. What is dropped from it is shared no more.
+const maxParts = 4096
+
+func (p *pool) get(key string, make func() part) part {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one, ok := p.parts[key]
 	if !ok {
+		if p.parts == nil || len(p.parts) >= maxParts {
+			p.parts = map[string]part{}
+		}
+		one = make()
+		p.parts[key] = one
+	}
+	return one
+}
+
+func (p *pool) labels(revision string) map[string]string {
+	if revision == "" {
 		return nil
 	}
-	return map[string]string{v1alpha1.LabelRevision: shared(revision)}
+	return p.get("l"+revision, func() part {
+		return part{labels: map[string]string{v1alpha1.LabelRevision: revision}}
+	}).labels
 }
 
-// shared returns an equal text of which there is one.
-func shared(text string) string { return unique.Make(text).Value() }
+func (p *pool) owners(refs []metav1.OwnerReference) []metav1.OwnerReference {
+	if len(refs) == 0 {
+		return nil
+	}
+	key := "o"
+	for _, ref := range refs {
+		key += string(ref.UID) + " "
+	}
+	return p.get(key, func() part {
+		var owners []metav1.OwnerReference
+		for _, ref := range refs {
+			owners = append(owners, metav1.OwnerReference{APIVersion: ref.APIVersion, Kind: ref.Kind, Name: ref.Name, UID: ref.UID})
+		}
+		return part{owners: owners}
+	}).owners
+}
+
+func (p *pool) fields(list string) []metav1.ManagedFieldsEntry {
+	if list == "" {
+		return nil
+	}
+	return p.get("f"+list, func() part {
+		return part{fields: []metav1.ManagedFieldsEntry{{
+			Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsType: list,
+		}}}
+	}).fields
+}
+
+// text returns an equal text of which there is one.
+func (*pool) text(text string) string { return unique.Make(text).Value() }
 
 // Fields lists the fields of an object that were applied by the operator; it is empty when none were. The object may be
 // a reduced one.

@@ -46,39 +46,45 @@ type world struct {
 }
 
 // newWorld starts a kube-apiserver that has Tekton's kinds, and installs what config/default holds.
-func newWorld(ctx context.Context) (w *world, err error) {
-	w = &world{}
-	if w.dir, err = os.MkdirTemp("", "bench-config-"); err != nil {
+func newWorld(ctx context.Context) (*world, error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return nil, errors.New("KUBEBUILDER_ASSETS is not set: make bench-config sets it")
+	}
+	dir, err := os.MkdirTemp("", "bench-config-")
+	if err != nil {
 		return nil, fmt.Errorf("cannot make a folder: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.stop())
-		}
-	}()
+	w := &world{dir: dir}
+	if err := w.begin(ctx); err != nil {
+		return nil, errors.Join(err, w.stop())
+	}
+	return w, nil
+}
+
+func (w *world) begin(ctx context.Context) error {
 	w.auditLog = filepath.Join(w.dir, "audit.log")
 	policyFile := filepath.Join(w.dir, "policy.yaml")
 	if err := os.WriteFile(policyFile, []byte(policy), 0o600); err != nil {
-		return nil, fmt.Errorf("cannot write the audit policy: %w", err)
+		return fmt.Errorf("cannot write the audit policy: %w", err)
 	}
 	crds, err := tektonKinds(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.env = &envtest.Environment{CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, CleanUpAfterUse: false}}
 	w.env.ControlPlane.GetAPIServer().Configure().
 		Set("audit-log-path", w.auditLog).
 		Set("audit-policy-file", policyFile)
 	if _, err := w.env.Start(); err != nil {
-		return nil, fmt.Errorf("cannot start kube-apiserver: %w", err)
+		return fmt.Errorf("cannot start kube-apiserver: %w", err)
 	}
 	if err := w.users(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.build(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return w, w.install(ctx)
+	return w.install(ctx)
 }
 
 // tektonKinds are the files with Tekton's CRDs, in its module. Nothing converts here, since only v1 is used.
