@@ -71,6 +71,10 @@ bench: ## Print the figures, from the local cluster
 bench-config: ## Print the figures about many namespaces, from an API server without nodes
 	KUBEBUILDER_ASSETS=$$(go run ./test/cluster/cmd/cluster assets) go run ./test/bench/config
 
+.PHONY: bench-meteor
+bench-meteor: ## Print the figures about ten thousand Meteors, from an API server without nodes; takes twelve minutes
+	KUBEBUILDER_ASSETS=$$(go run ./test/cluster/cmd/cluster assets) go run ./test/bench/meteor
+
 .PHONY: bench-build
 bench-build: ## Print how builds compare with buildah and with pip alone
 	go run ./test/bench -builds 7
