@@ -122,7 +122,7 @@ func Fields(obj metav1.Object) string {
 			continue
 		}
 		if entry.FieldsV1 != nil {
-			return string(entry.FieldsV1.Raw)
+			return entry.FieldsV1.GetRawString()
 		}
 		return entry.FieldsType
 	}

@@ -63,9 +63,9 @@ func TestReduce(t *testing.T) {
 		Annotations:     map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "a password"},
 		OwnerReferences: []metav1.OwnerReference{{UID: "o", Name: "cluster"}},
 		ManagedFields: []metav1.ManagedFieldsEntry{
-			{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:a":{}}`)}},
-			{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:b":{}}`)}},
-			{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:c":{}}`)}},
+			{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:a":{}}`)},
+			{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:b":{}}`)},
+			{Manager: FieldOwner, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:c":{}}`)},
 		},
 	}}
 	obj, err := Reduce(full)
