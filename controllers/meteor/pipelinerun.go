@@ -12,10 +12,15 @@ import (
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
 )
@@ -91,6 +96,9 @@ func (r *Reconciler) newRun(ctx context.Context, s *scope, p *part) (*tektonv1.P
 	if err := r.checkSecrets(ctx, s, o); err != nil {
 		return nil, err
 	}
+	if err := r.ensureStream(ctx, s, o); err != nil {
+		return nil, err
+	}
 	run.Spec.Params = r.bookParams(s, o)
 	run.Spec.Timeouts = &tektonv1.TimeoutFields{Pipeline: &metav1.Duration{Duration: timeoutOf(&s.config)}}
 	run.Spec.TaskRunTemplate = taskRunTemplate(s, o)
@@ -101,6 +109,32 @@ func (r *Reconciler) newRun(ctx context.Context, s *scope, p *part) (*tektonv1.P
 		}}
 	}
 	return run, nil
+}
+
+// ensureStream makes the ImageStream without which OpenShift's internal registry takes no image. Whether it is there is
+// asked once a build: the streams that the other controller caches are none of this one's business.
+func (r *Reconciler) ensureStream(ctx context.Context, s *scope, o order) error {
+	if !o.token {
+		return nil
+	}
+	stream := metadataOf(capabilities.ImageStream)
+	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: siteName(s.obj.Name)}, stream)
+	switch {
+	case err == nil && !metav1.IsControlledBy(stream, s.obj):
+		return taken(s.obj, "ImageStream", stream)
+	case err == nil:
+		return nil
+	case !apierrors.IsNotFound(err):
+		return fmt.Errorf("cannot read ImageStream %q: %w", siteName(s.obj.Name), err)
+	}
+	m := objectMeta(s.obj)
+	wanted := &unstructured.Unstructured{}
+	wanted.SetGroupVersionKind(capabilities.ImageStream)
+	wanted.SetNamespace(m.Namespace)
+	wanted.SetName(m.Name)
+	wanted.SetLabels(m.Labels)
+	wanted.SetOwnerReferences(m.OwnerReferences)
+	return apply.Apply(ctx, r.client, wanted, fieldOwner, true)
 }
 
 // newLookRun builds a run that looks up the commit that a build would be of.

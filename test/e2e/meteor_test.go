@@ -148,7 +148,7 @@ func meteorGoodDay(t *testing.T) {
 		t.Errorf("it expires %s after its creation", left)
 	}
 	for path, want := range map[string]string{
-		"/": "README.html", "/README.html": "A demo", "/docs/guide.html": "worth knowing", "/notebooks/demo.html": "<span></span>42", "/notebooks/kept.html": "as it was",
+		"/": "README.html", "/README.html": "A demo", "/docs/guide.html": "worth knowing", "/notebooks/demo.html": "\n42\n", "/notebooks/kept.html": "as it was",
 	} {
 		if got := u.page(m, path); !strings.Contains(got, want) {
 			t.Errorf("want %q in what the site answers for %s, got %.2000s", want, path, got)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	imagev1 "github.com/openshift/api/image/v1"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -401,4 +402,25 @@ func TestWaiting(t *testing.T) {
 	w.is("m", "waiting", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonRegistryNotConfigured), phaseIs(v1alpha1.MeteorBuilding))
 	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Registry.Repository = registry + "/a/{namespace}/{name}" })
 	w.run(book)
+}
+
+// OpenShift's internal registry takes an image only where there is an ImageStream for it.
+func TestInternalRegistry(t *testing.T) {
+	w := newWorld(t, true)
+	env.InstallImageStreams(t)
+	t.Cleanup(func() { env.RemoveImageStreams(t) })
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Registry.Repository = "" })
+	w.start()
+	w.meteor("m", only(book))
+	run := w.run(book)
+	stream := &imagev1.ImageStream{}
+	w.get("meteor-m", stream)
+	if len(stream.OwnerReferences) != 1 || stream.Labels["opendatahub.io/notebook-image"] != "" {
+		t.Errorf("the ImageStream is %+v", stream)
+	}
+	for _, p := range run.Spec.Params {
+		if p.Name == "targetImage" && !strings.HasPrefix(p.Value.StringVal, "image-registry.openshift-image-registry.svc:5000/"+w.namespace+"/meteor-m:") || p.Name == "pushToken" && p.Value.StringVal != "true" {
+			t.Errorf("%s is %q", p.Name, p.Value.StringVal)
+		}
+	}
 }
