@@ -107,7 +107,7 @@ func Catalogue(opm v1.Image, catalogue []byte) (v1.Image, error) {
 	}
 	file = file.DeepCopy()
 	file.Config.Entrypoint = []string{"/bin/opm"}
-	file.Config.Cmd = []string{"serve", "/configs", "--cache-dir=/tmp/cache"}
+	file.Config.Cmd = []string{"serve", "/configs"}
 	file.Config.Labels = map[string]string{"operators.operatorframework.io.index.configs.v1": "/configs"}
 	return mutate.ConfigFile(img, file)
 }

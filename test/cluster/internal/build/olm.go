@@ -10,6 +10,7 @@ import (
 const (
 	olmModule = "github.com/operator-framework/operator-lifecycle-manager"
 	opmModule = "github.com/operator-framework/operator-registry"
+	apiModule = "github.com/operator-framework/api"
 	// The versions are not in go.mod: nothing here imports them, and their dependencies are many.
 	olmVersion = "v0.38.0"
 	opmVersion = "v1.65.0"
@@ -50,7 +51,7 @@ func (b *Builder) OLM(ctx context.Context) (OLM, error) {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		if err := concatenate(source, []string{"deploy/upstream/quickstart/crds.yaml"}, filepath.Join(dir, "crds.yaml")); err != nil {
+		if err := b.olmCRDs(ctx, source, dir); err != nil {
 			return err
 		}
 		if err := b.compile(ctx, source, "-tags", olmTags, "-ldflags", flags, "-o", bin+"/",
@@ -66,4 +67,18 @@ func (b *Builder) OLM(ctx context.Context) (OLM, error) {
 		return b.compile(ctx, b.Checkout, "-ldflags", smaller, "-o", filepath.Join(bin, "grpc_health_probe"), "./test/cluster/cmd/grpc-health")
 	})
 	return OLM{Version: olmVersion, Dir: dir}, err
+}
+
+// olmCRDs takes the CRDs from the module that OLM has them from: those in its
+// own manifests are older than its code.
+func (b *Builder) olmCRDs(ctx context.Context, source, dir string) error {
+	version, err := required(filepath.Join(source, "go.mod"), apiModule)
+	if err != nil {
+		return err
+	}
+	api, err := download(ctx, apiModule+"@"+version)
+	if err != nil {
+		return err
+	}
+	return concatenate(api, []string{"crds/*.yaml"}, filepath.Join(dir, "crds.yaml"))
 }
