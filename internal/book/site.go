@@ -21,7 +21,7 @@ import (
 const Root = "site"
 
 // leftovers are what tools leave that is no part of a site.
-var leftovers = []string{".doctrees", ".buildinfo", "reports"}
+var leftovers = []string{".doctrees", ".buildinfo"}
 
 // isPage tells pages from what tools add to find them by.
 func isPage(name string) bool {
@@ -36,7 +36,10 @@ func tidy(html string) (*Report, error) {
 		case err != nil:
 			return err
 		case d.IsDir() && slices.Contains(leftovers, d.Name()):
-			return errors.Join(os.RemoveAll(p), fs.SkipDir)
+			if err := os.RemoveAll(p); err != nil {
+				return err
+			}
+			return fs.SkipDir
 		case d.IsDir():
 			return os.Chmod(p, 0o755)
 		case !d.Type().IsRegular() || slices.Contains(leftovers, d.Name()):
