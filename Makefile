@@ -81,7 +81,7 @@ bench-meteor: ## Print the figures about ten thousand Meteors, from an API serve
 
 .PHONY: bench-build
 bench-build: ## Print how builds compare with buildah and with pip alone
-	go run ./test/bench -builds 7
+	go run ./test/bench -builds 5
 
 ##@ Development
 

@@ -19,6 +19,9 @@ import (
 // buildWithin is how long a build may take, validation included, before something is wrong.
 const buildWithin = 10 * time.Minute
 
+// betweenBuilds is how long the node has to clear away what the last build has left.
+const betweenBuilds = 3 * time.Second
+
 // wish is what is built in each of the ways, and the bars for it; without one, a bar is negative.
 type wish struct {
 	name     string
@@ -159,7 +162,7 @@ func (t *trial) round(ctx context.Context, w wish, i int) error {
 func (t *trial) measured(ctx context.Context, build func(context.Context) (sample, error)) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildWithin)
 	defer cancel()
-	if err := pause(ctx, settle); err != nil {
+	if err := pause(ctx, betweenBuilds); err != nil {
 		return sample{}, err
 	}
 	before, err := t.meter.read(ctx)
