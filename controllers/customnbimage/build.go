@@ -69,16 +69,22 @@ func newBuild(obj *v1alpha1.CustomNBImage) build {
 	case current == "":
 		return build{id: hash, attempt: 1, cause: v1alpha1.CauseCreated}
 	case !sameInputs(current, hash):
-		b := build{id: again, attempt: 1, cause: v1alpha1.CauseSpecChanged}
 		if rebuildAsked(obj) != obj.Status.LastRebuild {
-			b.cause = v1alpha1.CauseRebuild
+			// No generation tells one wish from another, and a value may come back: the build that it follows does.
+			return build{id: hash + "-" + follow(current), attempt: 1, cause: v1alpha1.CauseRebuild}
 		}
-		return b
+		return build{id: again, attempt: 1, cause: v1alpha1.CauseSpecChanged}
 	case failed(obj) && obj.Status.ObservedGeneration < obj.Generation:
 		return build{id: again, attempt: 1, cause: v1alpha1.CauseSpecChanged}
 	default:
 		return build{id: current, attempt: obj.Status.Retries + 1, cause: lastCause(obj)}
 	}
+}
+
+// follow is a short name for what comes after a build.
+func follow(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return "f" + hex.EncodeToString(sum[:])[:8]
 }
 
 // rebuildAsked is the wish for another build.

@@ -27,6 +27,8 @@ func (r *Reconciler) notify(s *scope) {
 	}
 	kind, action := corev1.EventTypeNormal, actionBuild
 	switch {
+	case before != nil && before.Reason == after.Reason && after.Reason == v1alpha1.ReasonQueuedBehind:
+		return // one place further
 	case after.Reason == v1alpha1.ReasonResolving, after.Reason == v1alpha1.ReasonBuilding, after.Reason == v1alpha1.ReasonValidating:
 		return // a step of the build that the first event began
 	case s.obj.Status.Phase == v1alpha1.PhaseReady:

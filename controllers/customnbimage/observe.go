@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -68,7 +69,7 @@ func observe(run *tektonv1.PipelineRun, tasks taskRuns, policy validate.Policy, 
 		o.started = run.Status.StartTime.Time
 	}
 	o.readSource(run, tasks)
-	o.readImage(f.making(tasks))
+	o.readImage(run, f.making(tasks))
 	o.readValidation(f.validation(tasks))
 
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
@@ -161,14 +162,27 @@ func (o *observation) readSource(run *tektonv1.PipelineRun, tasks taskRuns) {
 // commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// readImage reads the image that the run makes. Where steps that are not trusted come before the one that pushes, it is
-// that step's success which makes it the push's word.
-func (o *observation) readImage(task *tektonv1.TaskRun) {
+// readImage reads the image that the run makes. Steps that are not trusted come before the one that pushes it, and Tekton
+// lets them write results, even beside it: so nothing counts before the task has succeeded, and nothing but an image of
+// the repository that this run was to push to.
+func (o *observation) readImage(run *tektonv1.PipelineRun, task *tektonv1.TaskRun) {
 	if task == nil || !o.flow.imports() && !task.IsSuccessful() {
 		return
 	}
-	o.image, _ = resultOf(task, resultImage)
+	image, _ := resultOf(task, resultImage)
+	if o.flow.imports() || ofRepository(image, paramOf(run, paramTargetImage)) {
+		o.image = image
+	}
 }
+
+// ofRepository tells whether an image is, by digest, of the repository that a name with a tag is of.
+func ofRepository(image, named string) bool {
+	repository, digest, _ := strings.Cut(image, "@")
+	tag := strings.LastIndexByte(named, ':')
+	return tag > strings.LastIndexByte(named, '/') && repository == named[:tag] && digestPattern.MatchString(digest)
+}
+
+var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func (o *observation) readValidation(task *tektonv1.TaskRun) {
 	if task == nil {

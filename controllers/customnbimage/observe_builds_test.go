@@ -21,7 +21,10 @@ const (
 func runOf(pipeline string, status corev1.ConditionStatus, reason string) *tektonv1.PipelineRun {
 	run := newRun(status, reason, "")
 	run.Spec.PipelineRef = &tektonv1.PipelineRef{Name: pipeline}
-	run.Spec.Params = tektonv1.Params{{Name: paramBaseImage, Value: *tektonv1.NewStructuredValues(testImage)}}
+	run.Spec.Params = tektonv1.Params{
+		{Name: paramBaseImage, Value: *tektonv1.NewStructuredValues(testImage)},
+		{Name: paramTargetImage, Value: *tektonv1.NewStructuredValues("registry.example/built/team/notebook:id")},
+	}
 	return run
 }
 
@@ -107,6 +110,12 @@ func TestObserveBuilds(t *testing.T) {
 				taskBuildContainerfile: newTask(corev1.ConditionTrue, "Succeeded", "", "image", testBuilt), taskValidateContainerfile: newTask(corev1.ConditionTrue, "Succeeded", ""),
 			},
 			want: want{Stage: v1alpha1.StageValidating, Finished: true, Image: testBuilt, Commit: testCommit},
+		},
+		"ForeignImage": {
+			reason: "a step that outlives its time can forge results, but not another repository's image",
+			run:    list(corev1.ConditionTrue, "Succeeded"),
+			tasks:  tasks{taskInspect: inspected(), taskBuild: newTask(corev1.ConditionTrue, "Succeeded", "", "image", strings.Replace(testBuilt, "team", "other", 1))},
+			want:   want{Stage: v1alpha1.StagePreparing, Finished: true, Source: testDigest, Reason: v1alpha1.ReasonInternalError, Message: "named no image"},
 		},
 		"NoCommit": {
 			reason: "what does not look like a commit is none", run: runOf(pipelineGitRepository, corev1.ConditionTrue, "Succeeded"),

@@ -67,7 +67,7 @@ func (r *Reconciler) orderOf(s *scope) (order, error) {
 	}
 	repository := s.config.Registry.Repository
 	if repository == "" {
-		if !r.cluster.HasImageStreams() {
+		if !s.streams {
 			return order{}, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
 		}
 		repository, o.token = internalRegistry, o.pushSecret == ""

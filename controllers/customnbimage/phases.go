@@ -193,6 +193,9 @@ func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {
 		if apierrors.IsAlreadyExists(err) {
 			return r.awaitRun(ctx, s, run)
 		}
+		if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+			return outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("Tekton refuses what the object asks for: %s", oneLine(err.Error()))) //nolint:staticcheck // a condition's message
+		}
 		return fmt.Errorf("cannot create PipelineRun %q: %w", run.Name, err)
 	}
 	flow := flowOf(s.obj)

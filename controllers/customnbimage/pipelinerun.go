@@ -27,6 +27,7 @@ const (
 const (
 	paramBaseImage        = "baseImage"
 	paramPullSecret       = "pullSecret"
+	paramTargetImage      = "targetImage"
 	defaultServiceAccount = "meteor-pipeline"
 	// untrustedServiceAccount may do nothing: what its pods see, the user's image and packages see.
 	untrustedServiceAccount = "meteor-validate"
@@ -97,7 +98,7 @@ func withCommon(params map[string]string) map[string]string {
 	for _, name := range []string{paramPullSecret, "insecure", "httpProxy", "httpsProxy", "noProxy"} {
 		params[name] = name
 	}
-	params["pushToken"], params["targetImage"] = "useToken", "tokenFor"
+	params["pushToken"], params[paramTargetImage] = "useToken", "tokenFor"
 	return params
 }
 
@@ -196,7 +197,7 @@ func addInsecure(l *paramList, s *scope) {
 }
 
 func addTarget(l *paramList, s *scope) {
-	l.add("targetImage", s.order.target)
+	l.add(paramTargetImage, s.order.target)
 	l.add("targetInsecure", strconv.FormatBool(insecure(&s.config, s.order.target)))
 	l.add("pushSecret", s.order.pushSecret)
 	l.add("pushToken", strconv.FormatBool(s.order.token))

@@ -181,8 +181,8 @@ func TestParams(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := &Reconciler{cluster: offering{streams: true}, proxy: tc.proxy, buildah: true}
-			s := &scope{obj: tc.obj, config: tc.config, build: build{id: "id", attempt: 1}}
+			r := &Reconciler{proxy: tc.proxy, buildah: true}
+			s := &scope{obj: tc.obj, config: tc.config, streams: true, build: build{id: "id", attempt: 1}}
 			if err := r.placeOrder(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
@@ -230,21 +230,14 @@ func TestPlaceOrderRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			obj := newObject()
 			obj.Spec = v1alpha1.CustomNBImageSpec{BuildType: v1alpha1.BuildTypePackageList, RuntimeEnvironment: tc.env, PackageVersions: []string{"pandas"}}
-			r := &Reconciler{cluster: offering{streams: tc.streams}}
-			err := r.placeOrder(t.Context(), &scope{obj: obj, config: tc.config})
+			r := &Reconciler{}
+			err := r.placeOrder(t.Context(), &scope{obj: obj, config: tc.config, streams: tc.streams})
 			if reasonOf(err) != tc.want || err.Error() != tc.message {
 				t.Errorf("%s: got %s: %v", tc.reason, reasonOf(err), err)
 			}
 		})
 	}
 }
-
-// offering is a cluster that has Tekton, and ImageStreams or not.
-type offering struct{ streams bool }
-
-func (offering) HasTekton() bool         { return true }
-func (o offering) HasImageStreams() bool { return o.streams }
-func (o offering) IsOpenShift() bool     { return o.streams }
 
 func TestStepResources(t *testing.T) {
 	list := func(memory string) corev1.ResourceList {

@@ -3,6 +3,7 @@ package customnbimage
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -37,7 +38,7 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	default:
 		return nil
 	}
-	due := lastLook(s.obj).Add(interval)
+	due := lastLook(s.obj).Add(interval + spread(s.obj, interval))
 	if left := due.Sub(r.clock.Now()); left > 0 {
 		s.nextLook = left
 		return nil
@@ -53,6 +54,13 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	s.build = build{id: inputsHash(s.obj) + "-r" + id, attempt: 1, cause: v1alpha1.CauseRefresh}
 	s.settled = false
 	return nil
+}
+
+// spread is a part of the interval, at most a tenth, by which objects that were made at once are looked at one by one.
+func spread(obj *v1alpha1.CustomNBImage, interval time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(obj.UID)) // never fails
+	return time.Duration(h.Sum32()%1000) * interval / 10_000
 }
 
 // lastLook is when the object was last built, or its source last looked at.
@@ -97,7 +105,8 @@ func (r *Reconciler) lookForChange(ctx context.Context, s *scope, id string) (bo
 	source := &observation{flow: flowOf(s.obj)}
 	source.readSource(run, tasks)
 	record := newestRecord(s.obj)
-	if c.IsTrue() && record != nil && (digestOf(source.source) != digestOf(record.SourceImage) || source.commit != record.GitCommit) {
+	known := source.source != "" || source.commit != ""
+	if c.IsTrue() && known && record != nil && (digestOf(source.source) != digestOf(record.SourceImage) || source.commit != record.GitCommit) {
 		return true, nil
 	}
 	if c.IsFalse() {

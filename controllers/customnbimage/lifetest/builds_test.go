@@ -22,10 +22,20 @@ import (
 
 const (
 	builtDigest = "sha256:b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
-	built       = "registry.example/built/team/notebook@" + builtDigest
 	commit      = "0123456789abcdef0123456789abcdef01234567"
 	repository  = "https://git.example/team/notebooks"
 )
+
+// builtBy is the image that a build makes.
+func builtBy(run *tektonv1.PipelineRun) string {
+	for _, p := range run.Spec.Params {
+		if p.Name == "targetImage" {
+			repository, _, _ := strings.Cut(p.Value.StringVal, ":")
+			return repository + "@" + builtDigest
+		}
+	}
+	return ""
+}
 
 // builder lets built images go somewhere.
 func (w *world) builder(edits ...func(*v1alpha1.CNBiConfig)) {
@@ -64,7 +74,7 @@ func (w *world) build(run *tektonv1.PipelineRun) {
 
 func (w *world) built(run *tektonv1.PipelineRun) {
 	w.t.Helper()
-	w.endTask(run, "build", corev1.ConditionTrue, "Succeeded", "", "image", built)
+	w.endTask(run, "build", corev1.ConditionTrue, "Succeeded", "", "image", builtBy(run))
 	w.addTask(run, "validate")
 	w.finish(run)
 }
@@ -117,7 +127,7 @@ func TestPackageList(t *testing.T) {
 	obj := w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	want := v1alpha1.BuildRecord{
 		ID: obj.Status.BuildID, Cause: v1alpha1.CauseCreated, Result: v1alpha1.BuildSucceeded, Reason: v1alpha1.ReasonSucceeded,
-		Image: built, SourceImage: source + "@" + digest, PipelineRunName: run.Name,
+		Image: builtBy(run), SourceImage: source + "@" + digest, PipelineRunName: run.Name,
 	}
 	got := obj.Status.Builds[0]
 	if got.Duration == nil {
@@ -127,10 +137,10 @@ func TestPackageList(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the build's record\n-want, +got:\n%s", diff)
 	}
-	if obj.Status.Image != built || obj.Status.SourceImage != source+"@"+digest || obj.Status.ImageStreamTag != "notebook:latest" {
+	if obj.Status.Image != builtBy(run) || obj.Status.SourceImage != source+"@"+digest || obj.Status.ImageStreamTag != "notebook:latest" {
 		t.Errorf("status: %+v", obj.Status)
 	}
-	w.streamIs("notebook", "offered", offersBuilt)
+	w.streamIs("notebook", "offered", offersBuilt(run))
 	// Building and validating may be seen at once; never more than these.
 	if writes := m.times("apply customnbimages/status"); writes > 5 {
 		t.Errorf("the status was written %d times", writes)
@@ -140,14 +150,16 @@ func TestPackageList(t *testing.T) {
 	m.wants(t, "an ended build that is looked at again is left as it is", map[string]int{})
 }
 
-func offersBuilt(s *imagev1.ImageStream) error {
-	if len(s.Spec.Tags) != 1 || s.Spec.Tags[0].Name != "latest" || s.Spec.Tags[0].From.Name != built {
-		return fmt.Errorf("tags %+v", s.Spec.Tags)
+func offersBuilt(run *tektonv1.PipelineRun) func(*imagev1.ImageStream) error {
+	return func(s *imagev1.ImageStream) error {
+		if len(s.Spec.Tags) != 1 || s.Spec.Tags[0].Name != "latest" || s.Spec.Tags[0].From.Name != builtBy(run) {
+			return fmt.Errorf("tags %+v", s.Spec.Tags)
+		}
+		if from, ok := s.Spec.Tags[0].Annotations["openshift.io/imported-from"]; ok {
+			return fmt.Errorf("a built image says that it was imported from %q", from)
+		}
+		return nil
 	}
-	if from, ok := s.Spec.Tags[0].Annotations["openshift.io/imported-from"]; ok {
-		return fmt.Errorf("a built image says that it was imported from %q", from)
-	}
-	return nil
 }
 
 // TestGitRepository follows a repository with a Containerfile, whose build and validation are other tasks.
@@ -164,7 +176,7 @@ func TestGitRepository(t *testing.T) {
 	w.addTask(run, "build-containerfile")
 	w.steps(run, "build-containerfile", []string{"prepare"}, "build")
 	w.is("notebook", "building", stageIs(v1alpha1.StageBuilding))
-	w.endTask(run, "build-containerfile", corev1.ConditionTrue, "Succeeded", "", "image", built)
+	w.endTask(run, "build-containerfile", corev1.ConditionTrue, "Succeeded", "", "image", builtBy(run))
 	w.addTask(run, "validate-containerfile")
 	w.endTask(run, "validate-containerfile", corev1.ConditionTrue, "Succeeded", "", "look", goodLook(w), "checks", "[]")
 	w.end(run, corev1.ConditionTrue, "Succeeded", "Tasks Completed: 3")
@@ -174,7 +186,7 @@ func TestGitRepository(t *testing.T) {
 		t.Errorf("the commit is not told: %+v", obj.Status)
 	}
 	w.streamIs("notebook", "offered with its commit", func(s *imagev1.ImageStream) error {
-		if err := offersBuilt(s); err != nil {
+		if err := offersBuilt(run)(s); err != nil {
 			return err
 		}
 		if got := s.Spec.Tags[0].Annotations["opendatahub.io/notebook-build-commit"]; got != commit {
@@ -318,6 +330,18 @@ func TestCancel(t *testing.T) {
 	if obj.Status.Builds[0].Cause != v1alpha1.CauseRebuild || obj.Status.Builds[1].Result != v1alpha1.BuildCancelled {
 		t.Errorf("builds: %+v", obj.Status.Builds)
 	}
+	for _, value := range []string{"then", "now"} {
+		w.edit("runs", func(o *v1alpha1.CustomNBImage) {
+			metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.AnnotationRebuild, value)
+		})
+		w.pass(w.run("runs"))
+		w.is("runs", "ready once more", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded), func(o *v1alpha1.CustomNBImage) error {
+			if o.Status.LastRebuild != value {
+				return fmt.Errorf("lastRebuild %q", o.Status.LastRebuild)
+			}
+			return nil
+		})
+	}
 	cancel("runs", "2")
 	w.is("runs", "ready, the wish noted", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded), func(o *v1alpha1.CustomNBImage) error {
 		if o.Status.LastCancel != "2" {
@@ -352,7 +376,7 @@ func TestRefreshInterval(t *testing.T) {
 	if open := w.open(); len(open) != 0 {
 		t.Fatalf("it is built again too early: %v", open)
 	}
-	w.clock.advance(2 * time.Minute)
+	w.clock.advance(10 * time.Minute)
 	w.touch("notebook")
 	w.fail(w.run("notebook"), "ImageNotFound", "no such tag")
 	obj := w.is("notebook", "failed", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonImageNotFound), conditionIs(v1alpha1.ConditionImagePublished, v1alpha1.ReasonSucceeded))
@@ -382,7 +406,7 @@ func TestRefreshOnSourceChange(t *testing.T) {
 	w.pass(w.run("notebook"))
 	before := w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	look := func(image string) *tektonv1.PipelineRun {
-		w.clock.advance(61 * time.Minute)
+		w.clock.advance(67 * time.Minute)
 		w.touch("notebook")
 		run := w.run("notebook")
 		if run.Labels[v1alpha1.LabelLook] == "" || len(run.Spec.PipelineSpec.Tasks) != 1 {
