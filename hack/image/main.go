@@ -3,6 +3,7 @@
 //
 //	go run ./hack/image --push REGISTRY/REPOSITORY:TAG
 //	go run ./hack/image --platforms linux/amd64,linux/arm64 --layout bin/images --pin
+//	go run ./hack/image --platforms linux/arm64 --files /out
 //
 // It prints the image's reference by digest. The licences of everything that is compiled in are in /licenses. What each
 // image is made of is attached to it as a bill of materials (SPDX), as registries list it, and written beside a layout.
@@ -25,9 +26,9 @@ const bundle = "/etc/ssl/certs/ca-certificates.crt"
 
 // options are what the flags say.
 type options struct {
-	push, layout, version, certs string
-	platforms                    []v1.Platform
-	pin                          bool
+	push, layout, files, version, certs string
+	platforms                           []v1.Platform
+	pin                                 bool
 }
 
 func main() {
@@ -47,13 +48,14 @@ func parse() (options, error) {
 	var o options
 	flag.StringVar(&o.push, "push", "", "where to push the image: registry/repository:tag")
 	flag.StringVar(&o.layout, "layout", "", "a folder to write the image to, as an OCI layout with the bills of materials")
+	flag.StringVar(&o.files, "files", "", "a folder to put what the image holds into, and no more: the Dockerfile packs it")
 	flag.StringVar(&o.version, "version", "", "value of the image's version label")
 	flag.StringVar(&o.certs, "certs", bundle, "the certificate authorities that the image trusts, in PEM")
 	flag.BoolVar(&o.pin, "pin", false, "write the digest into config/manager")
 	platforms := flag.String("platforms", "linux/amd64", "what to build for; several make an image index")
 	flag.Parse()
-	if o.push == "" && o.layout == "" {
-		return o, errors.New("say where the image goes: --push or --layout")
+	if o.push == "" && o.layout == "" && o.files == "" {
+		return o, errors.New("say where the image goes: --push, --layout or --files")
 	}
 	for p := range strings.SplitSeq(*platforms, ",") {
 		platform, err := v1.ParsePlatform(p)
@@ -76,6 +78,16 @@ func run(ctx context.Context, o options) (string, error) {
 		in := filepath.Join(dir, platform.Architecture)
 		if err := os.Mkdir(in, 0o755); err != nil {
 			return "", fmt.Errorf("cannot make a directory to work in: %w", err)
+		}
+		if o.files != "" {
+			if len(o.platforms) > 1 {
+				return "", errors.New("--files is for one platform")
+			}
+			files, _, err := content(ctx, in, platform, o)
+			if err != nil {
+				return "", err
+			}
+			return o.files, lay(files, o.files)
 		}
 		made, err := prepare(ctx, in, platform, o)
 		if err != nil {

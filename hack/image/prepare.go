@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -27,13 +28,14 @@ type part struct {
 	bill []byte
 }
 
-// prepare builds what the image of a platform holds into dir, and packs it.
-func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (part, error) {
+// content builds what the image of a platform holds into dir: path in the image to file on this machine. The modules are
+// those that are compiled in.
+func content(ctx context.Context, dir string, platform v1.Platform, o options) (map[string]string, []debug.Module, error) {
 	files := map[string]string{bundle: o.certs, "/licenses/LICENSE": "LICENSE"}
-	for to, content := range map[string]string{"/etc/passwd": passwd, "/etc/group": group} {
+	for to, text := range map[string]string{"/etc/passwd": passwd, "/etc/group": group} {
 		from := filepath.Join(dir, filepath.Base(to))
-		if err := os.WriteFile(from, []byte(content), 0o644); err != nil {
-			return part{}, fmt.Errorf("cannot write %s: %w", to, err)
+		if err := os.WriteFile(from, []byte(text), 0o644); err != nil {
+			return nil, nil, fmt.Errorf("cannot write %s: %w", to, err)
 		}
 		files[to] = from
 	}
@@ -41,16 +43,22 @@ func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (
 	for _, name := range []string{"manager", "builder"} {
 		binary := filepath.Join(dir, name)
 		if err := build(ctx, "./cmd/"+name, binary, platform); err != nil {
-			return part{}, err
+			return nil, nil, err
 		}
 		files["/"+name] = binary
 		binaries = append(binaries, binary)
 	}
 	modules, err := compiledIn(binaries)
 	if err != nil {
-		return part{}, err
+		return nil, nil, err
 	}
-	if err := addLicences(ctx, modules, files); err != nil {
+	return files, modules, addLicences(ctx, modules, files)
+}
+
+// prepare packs the image of a platform.
+func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (part, error) {
+	files, modules, err := content(ctx, dir, platform, o)
+	if err != nil {
 		return part{}, err
 	}
 	img, err := image(files, platform, o.version)
@@ -59,6 +67,32 @@ func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (
 	}
 	bill, err := billOfMaterials(img, platform, o.version, modules)
 	return part{platform: platform, image: img, bill: bill}, err
+}
+
+// lay puts files into a folder as they are in the image.
+func lay(files map[string]string, dir string) error {
+	for to, from := range files {
+		info, err := os.Stat(from)
+		if err != nil {
+			return fmt.Errorf("cannot copy %s: %w", to, err)
+		}
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return fmt.Errorf("cannot copy %s: %w", to, err)
+		}
+		to = filepath.Join(dir, to)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return fmt.Errorf("cannot make %s: %w", filepath.Dir(to), err)
+		}
+		mode := os.FileMode(0o644)
+		if info.Mode()&0o111 != 0 {
+			mode = 0o755
+		}
+		if err := os.WriteFile(to, content, mode); err != nil {
+			return fmt.Errorf("cannot copy %s: %w", to, err)
+		}
+	}
+	return nil
 }
 
 func image(files map[string]string, platform v1.Platform, version string) (v1.Image, error) {
