@@ -46,5 +46,5 @@ func containerfileRefused(t *testing.T) {
 	obj.Spec.BuilderImage = ""
 	u.create(obj)
 	obj = u.untilReason("refused", v1alpha1.ReasonPodSecurityViolation)
-	says(t, obj, obj.Status.Phase, v1alpha1.ReasonPodSecurityViolation, "Containerfile", "an admin", "docs/containerfiles.md")
+	says(t, obj, obj.Status.Phase, v1alpha1.ReasonPodSecurityViolation, "Containerfile", "an admin", "enforce: baseline", "docs/containerfiles.md")
 }

@@ -22,7 +22,7 @@ const (
 	// together is how many cases run at a time. They mostly wait.
 	together = "6"
 	// patience is how long anything may take that a case waits for.
-	patience = 5 * time.Minute
+	patience = 8 * time.Minute
 	// startupTimeout is how long notebooks may take to answer. jupyter-slow takes 20 seconds on an idle machine.
 	startupTimeout = time.Minute
 )

@@ -172,7 +172,10 @@ func greedyPackages(t *testing.T) {
 	hog.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{
 		corev1.ResourceEphemeralStorage: resource.MustParse("300Mi"), corev1.ResourceMemory: resource.MustParse("2Gi"),
 	}}
-	u.create(hog, u.packages("forks", "meteor-forks"), u.packages("modest", "meteor-small"))
+	hungry := u.packages("hungry", "pandas", "boto3")
+	hungry.Spec.Resources = &corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("40Mi")}}
+	u.create(hog, hungry, u.packages("forks", "meteor-forks"), u.packages("modest", "meteor-small"))
+	says(t, u.untilDone("hungry"), v1alpha1.PhaseFailed, v1alpha1.ReasonLimitExceeded, "out of memory", "spec.resources.limits.memory")
 	says(t, u.untilDone("forks"), v1alpha1.PhaseFailed, v1alpha1.ReasonPackageBuildFailed, "meteor-forks", "more processes than a build may have")
 	says(t, u.untilDone("modest"), v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded)
 	says(t, u.untilDone("disk-hog"), v1alpha1.PhaseFailed, v1alpha1.ReasonLimitExceeded, "ephemeral", "spec.resources")

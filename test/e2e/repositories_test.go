@@ -205,7 +205,7 @@ func privateRepository(t *testing.T) {
 	ssh.Spec.RepositoryURL = v1alpha1.RepositoryURL(on.Local.GitSSH + "/" + path + ".git")
 	ssh.Spec.GitSecret = &v1alpha1.LocalSecretReference{Name: "key"}
 	u.create(ssh)
-	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, "gitSecret")
+	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, "spec.gitSecret")
 	neverOffered(t, u, "private")
 	u.edit("private", func(obj *v1alpha1.CustomNBImage) { obj.Spec.GitSecret = &v1alpha1.LocalSecretReference{Name: "wrong"} })
 	says(t, u.untilDone("private"), v1alpha1.PhaseFailed, v1alpha1.ReasonGitAuthenticationFailed, path, `"wrong"`)
