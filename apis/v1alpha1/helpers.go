@@ -91,6 +91,12 @@ func (s *CNBiConfigSpec) Image(env RuntimeEnvironment) (string, bool) {
 	return "", false
 }
 
+// UsesInternalRegistry tells whether built images go to OpenShift's internal
+// registry, pushed with a service account's own token.
+func (s *CNBiConfigSpec) UsesInternalRegistry() bool {
+	return s.Registry.Repository == "" && s.Registry.PushSecret == nil && s.Publish.ImageStreams != ImageStreamsNever
+}
+
 // Excludes tells whether a namespace never gets pipelines.
 func (n *NamespacesSpec) Excludes(namespace string) bool {
 	return slices.ContainsFunc(n.Exclude, func(pattern string) bool {

@@ -110,7 +110,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) (*Installs, error) 
 		Options:   o,
 		ledger:    newLedger(),
 		territory: territory{reader: mgr.GetClient(), direct: mgr.GetAPIReader(), watched: o.WatchNamespaces, own: o.Namespace},
-		designer:  &designer{catalogue: o.Catalogue, copier: copier},
+		designer:  &designer{catalogue: o.Catalogue, copier: copier, streams: has.HasImageStreams},
 		views:     views,
 	}
 	if err := s.setupConfig(mgr); err != nil {

@@ -70,7 +70,7 @@ func (r *Reconciler) orderOf(s *scope) (order, error) {
 		if !s.streams {
 			return order{}, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
 		}
-		repository, o.token = internalRegistry, o.pushSecret == ""
+		repository, o.token = internalRegistry, s.config.UsesInternalRegistry()
 	}
 	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", s.obj.Name).Replace(repository) + ":" + s.build.id
 	return o, nil

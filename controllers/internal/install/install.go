@@ -189,6 +189,7 @@ func (c *Catalogue) Keys() ([]Key, error) {
 		BuildahImage:   cmp.Or(c.defaults.BuildahImage, c.defaults.BuilderImage),
 		IndexForwarder: true,
 		Containerfiles: string(v1alpha1.ContainerfilesUnprivileged),
+		PushToken:      true,
 	})
 	if err != nil {
 		return nil, err
@@ -200,13 +201,15 @@ func (c *Catalogue) Keys() ([]Key, error) {
 	return keys, nil
 }
 
-// Bundle returns what config asks for, without what is copied.
-func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig) (*Bundle, error) {
+// Bundle returns what config asks for, without what is copied. Where there are ImageStreams there is OpenShift's internal
+// registry, which images go to unless the admin says otherwise.
+func (c *Catalogue) Bundle(config *v1alpha1.CNBiConfig, streams bool) (*Bundle, error) {
 	return c.bundle(manifests.Options{
 		BuilderImage:   cmp.Or(string(config.Spec.Images.Builder), c.defaults.BuilderImage),
 		BuildahImage:   cmp.Or(string(config.Spec.Images.Buildah), c.defaults.BuildahImage),
 		IndexForwarder: config.Spec.PackageIndex.Credentials != nil,
 		Containerfiles: string(config.Spec.Build.Containerfiles),
+		PushToken:      streams && config.Spec.UsesInternalRegistry(),
 	})
 }
 
