@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
-	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
@@ -287,12 +286,12 @@ func (r *namespaceReconciler) carryOut(ctx context.Context, s *namespaceScope, o
 
 // write applies one object.
 func (r *namespaceReconciler) write(ctx context.Context, s *namespaceScope, o install.Object) error {
-	u := o.For(s.name, s.config)
-	if err := apply.Apply(ctx, r.client, u, install.FieldOwner, true); err != nil {
+	meta, err := o.Apply(ctx, r.client, s.name, s.config)
+	if err != nil {
 		return err
 	}
-	r.judge.Learn(o, u)
-	s.memory.wrote(o.Key, s.found, u.GetResourceVersion(), r.clock.Now())
+	r.judge.Learn(o, meta)
+	s.memory.wrote(o.Key, s.found, meta.ResourceVersion, r.clock.Now())
 	s.again = cmp.Or(min(s.again, settleFor), settleFor)
 	return nil
 }

@@ -46,7 +46,7 @@ import (
 
 const (
 	// workers is how many namespaces are looked at at once.
-	workers = 4
+	workers = 8
 	// coalesce is how long changes are gathered before the status is looked at.
 	coalesce = 500 * time.Millisecond
 	// firstRetry and lastRetry bound the time to the next attempt at a namespace that refuses.

@@ -158,7 +158,7 @@ func (j *Judge) Current(o Object, meta *metav1.PartialObjectMetadata, config *v1
 	defer j.mu.Unlock()
 	answer, ok := j.seen[q]
 	if !ok {
-		answer = covers(q.fields, o.For("any", config).Object)
+		answer = covers(q.fields, o.owned(config).Object)
 		j.note(q, answer)
 	}
 	return answer

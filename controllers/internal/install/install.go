@@ -4,6 +4,7 @@ package install
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
@@ -71,8 +74,16 @@ type Object struct {
 	Revision string
 	// Needs are those of the bundle's objects without which this one is of no use.
 	Needs []Key
-	// content is without namespace, labels and owner. It is shared: copy before changing.
+	// content is without labels and owner. It is shared: copy before changing.
 	content *unstructured.Unstructured
+	body    *body
+}
+
+// body is what an object is applied with, which is the same in every namespace.
+type body struct {
+	mu    sync.Mutex
+	owner types.UID
+	data  []byte
 }
 
 // NewObject returns an Object. The revision follows from the content unless one is given.
@@ -84,7 +95,7 @@ func NewObject(content *unstructured.Unstructured, revision string) (Object, err
 		}
 		revision = Hash(string(data))
 	}
-	return Object{Key: Key{GVK: content.GroupVersionKind(), Name: content.GetName()}, Revision: revision, content: content}, nil
+	return Object{Key: Key{GVK: content.GroupVersionKind(), Name: content.GetName()}, Revision: revision, content: content, body: &body{}}, nil
 }
 
 // Hash is a short hash of texts.
@@ -96,10 +107,9 @@ func Hash(texts ...string) string {
 	return hex.EncodeToString(hash.Sum(nil))[:10]
 }
 
-// For returns the object for a namespace, with labels and owner.
-func (o Object) For(namespace string, config *v1alpha1.CNBiConfig) *unstructured.Unstructured {
+// owned returns the object with labels and owner.
+func (o Object) owned(config *v1alpha1.CNBiConfig) *unstructured.Unstructured {
 	u := o.content.DeepCopy()
-	u.SetNamespace(namespace)
 	labels := u.GetLabels()
 	if labels == nil {
 		labels = map[string]string{}
@@ -115,6 +125,36 @@ func (o Object) For(namespace string, config *v1alpha1.CNBiConfig) *unstructured
 		UID:        config.UID,
 	}})
 	return u
+}
+
+// Apply applies the object in a namespace, and returns the metadata of what is there then.
+func (o Object) Apply(ctx context.Context, c client.Writer, namespace string, config *v1alpha1.CNBiConfig) (*metav1.PartialObjectMetadata, error) {
+	data, err := o.encoded(config)
+	if err != nil {
+		return nil, err
+	}
+	meta := MetadataOf(o.GVK)
+	meta.Namespace, meta.Name = namespace, o.Name
+	// The metadata is all that is wanted of the answer, which an apply of the whole object would hold.
+	err = c.Patch(ctx, meta, client.RawPatch(types.ApplyPatchType, data), client.FieldOwner(FieldOwner), client.ForceOwnership)
+	if err != nil {
+		return nil, fmt.Errorf("cannot apply %s: %w", o.Key, err)
+	}
+	return meta, nil
+}
+
+// encoded is what the object is applied with.
+func (o Object) encoded(config *v1alpha1.CNBiConfig) ([]byte, error) {
+	o.body.mu.Lock()
+	defer o.body.mu.Unlock()
+	if o.body.owner != config.UID {
+		data, err := json.Marshal(o.owned(config).Object)
+		if err != nil {
+			return nil, fmt.Errorf("cannot encode %s: %w", o.Key, err)
+		}
+		o.body.owner, o.body.data = config.UID, data
+	}
+	return o.body.data, nil
 }
 
 // Bundle is what one namespace gets, in the order in which to apply it.
