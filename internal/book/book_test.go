@@ -364,3 +364,72 @@ func TestHandler(t *testing.T) {
 		})
 	}
 }
+
+// image makes a folder of programs that stand for a book image's, and leads the way to it.
+func image(t *testing.T, programs map[string]string) {
+	t.Helper()
+	bin := t.TempDir()
+	for name, script := range programs {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+}
+
+// What stands for Jupyter Book makes a page that has its arguments, and the table of contents that it found.
+const jupyterBook = `
+while [ $# -gt 1 ]; do [ "$1" = --path-output ] && out=$2; shift; done
+mkdir -p "$out/_build/html"
+cat "$1/_toc.yml" > "$out/_build/html/index.html"
+`
+
+func TestBuild(t *testing.T) {
+	notebook := map[string]string{"README.md": "# Hi", "a.ipynb": `{"cells":[]}`}
+	cases := map[string]struct {
+		reason   string
+		programs map[string]string
+		files    map[string]string
+		tool     Tool
+		index    string
+		want     failure.Reason
+	}{
+		"JupyterBook": {
+			reason:   "Jupyter Book comes first, and is given the table of contents that it cannot do without",
+			programs: map[string]string{"jupyter-book": jupyterBook, "python3": "exit 0"}, files: notebook,
+			tool: JupyterBook, index: "chapters:\n- file: a\nformat: jb-book\nroot: README\n",
+		},
+		"FailedNotebook": {
+			reason:   "Jupyter Book only warns of a notebook that fails",
+			programs: map[string]string{"jupyter-book": jupyterBook + `echo "$1/a.ipynb: WARNING: Executing notebook failed: CellExecutionError"`}, files: notebook,
+			want: failure.BuildFailed,
+		},
+		"Allowed": {
+			reason:   "which can be allowed",
+			programs: map[string]string{"jupyter-book": jupyterBook + `echo "$1/a.ipynb: WARNING: Executing notebook failed: CellExecutionError"`},
+			files:    map[string]string{"a.ipynb": "{}", "_config.yml": "execute:\n  allow_errors: true\n"},
+			tool:     JupyterBook, index: "chapters:\n- file: a\nformat: jb-book\nroot: index\n",
+		},
+		"Nothing":    {reason: "an image without any tool is the admin's", programs: map[string]string{"python3": "exit 1"}, files: notebook, want: failure.ImageInvalid},
+		"NoSphinx":   {reason: "so is one that lacks what a project needs", programs: map[string]string{"python3": `[ "$2" != "import sphinx" ]`}, files: map[string]string{"conf.py": "", "index.rst": ""}, want: failure.ImageInvalid},
+		"Fails":      {reason: "a tool that fails is told by its last words", programs: map[string]string{"jupyter-book": "echo Broken; exit 3"}, files: notebook, want: failure.BuildFailed},
+		"OtherBook":  {reason: "a Jupyter Book of another version is not used", programs: map[string]string{"jupyter-book": "exit 0"}, files: notebook, want: failure.ImageInvalid},
+		"Repository": {reason: "no book, no build", programs: map[string]string{"jupyter-book": "exit 0"}, files: map[string]string{"README.md": ""}, want: failure.BookNotFound},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			image(t, c.programs)
+			html, report, err := Build(t.Context(), Options{Source: tree(t, c.files), Name: "name", Work: t.TempDir(), Python: "python3", Output: io.Discard})
+			if got := reasonOf(err); got != c.want || (err == nil) != (c.want == "") {
+				t.Fatalf("%s: %v", c.reason, err)
+			}
+			if err != nil {
+				return
+			}
+			index, err := os.ReadFile(filepath.Join(html, "index.html"))
+			if err != nil || report.Tool != c.tool || string(index) != c.index {
+				t.Errorf("%s: %+v, %q, %v", c.reason, report, index, err)
+			}
+		})
+	}
+}

@@ -31,7 +31,7 @@ func TestFilesApply(t *testing.T) {
 	}{
 		"design documents": {path: filepath.Join("testdata", "seeds"), files: 10},
 		"released CRDs":    {path: filepath.Join("testdata", "released"), files: 6},
-		"samples":          {path: filepath.Join(root, "config", "samples"), files: 12},
+		"samples":          {path: filepath.Join(root, "config", "samples"), files: 13},
 	}
 	for name, folder := range folders {
 		t.Run(name, func(t *testing.T) {
