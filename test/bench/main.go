@@ -5,6 +5,13 @@
 //
 // where BAR is - for a figure that has none. A figure that misses its bar is no error: these are no tests. The cluster
 // must have nothing else to do meanwhile.
+//
+// With -builds it compares layer builds with buildah's and with pip alone instead, each way in turn:
+//
+//   - from the first step's start to the last step's end, and from an object's creation until it is Ready;
+//   - what the registry receives from pods, counted by the node's packet filter, headers and requests included;
+//   - the layer build's own steps but resolving against pip that is given the lock, both without waiting for their turn;
+//   - the peak memory of each step, without that of the programs that it runs.
 package main
 
 import (

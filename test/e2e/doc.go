@@ -8,6 +8,6 @@
 // test/cluster/images), and what would disturb others there is left out.
 //
 // Each case has a namespace of its own, which enforces the restricted Pod Security Standard, and acts as a user who holds
-// nothing but the cluster role edit there. Nothing is faked, and no case writes the status of anything. A case that
-// fails prints its objects, events and logs.
+// nothing but the cluster role edit there; only Containerfiles are built where baseline is enforced. Nothing is faked,
+// and no case writes the status of anything. A case that fails prints its objects, events and logs.
 package e2e
