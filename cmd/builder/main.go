@@ -109,6 +109,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	return exitFailed
 }
 
+// artifacts is another folder that Tekton shares among a pod's steps. No step of ours leaves anything there.
+const artifacts = "/tekton/artifacts"
+
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "Usage: builder COMMAND [FLAGS]")
 	for _, name := range order {
@@ -135,7 +138,8 @@ func (e *env) leave(err error) error {
 		return err
 	}
 	if e.kept != nil {
-		err = errors.Join(err, e.dir().Sweep(e.kept...))
+		// Tekton reads both folders when the step has ended; what somebody left there could hold it up.
+		err = errors.Join(err, e.dir().Sweep(e.kept...), results.Dir(artifacts).Sweep())
 	}
 	if err == nil {
 		return e.dir().Remove("failure")
