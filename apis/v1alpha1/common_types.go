@@ -29,9 +29,12 @@ type GitReference string
 
 // LocalSecretReference names a Secret in the object's own namespace.
 type LocalSecretReference struct {
-	// name of the Secret, in the object's own namespace.
+	// name of the Secret, in the object's own namespace. What the operator
+	// copies there for an admin cannot be named: meteor-push, meteor-index and
+	// meteor-push-token.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!(self in ['meteor-push', 'meteor-index', 'meteor-push-token'])",message="this Secret is the admin's, for builds alone: name one of your own"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$')",message="not the name of a Secret: write lower-case letters, digits, '-' and '.', starting and ending with a letter or digit"
 	Name string `json:"name"`
 }
