@@ -1,6 +1,7 @@
 package lifetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,7 +14,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"knative.dev/pkg/apis"
 
@@ -423,4 +426,66 @@ func TestInternalRegistry(t *testing.T) {
 			t.Errorf("%s is %q", p.Name, p.Value.StringVal)
 		}
 	}
+}
+
+// routes is a stand-in for OpenShift's Routes, of which there is no CRD: the API is aggregated.
+func routes() *apiextensionsv1.CustomResourceDefinition {
+	return &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: "routes.route.openshift.io"},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: "route.openshift.io", Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Plural: "routes", Singular: "route", Kind: "Route", ListKind: "RouteList"},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
+				Name: "v1", Served: true, Storage: true,
+				Subresources: &apiextensionsv1.CustomResourceSubresources{Status: &apiextensionsv1.CustomResourceSubresourceStatus{}},
+				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{
+					Type: "object", XPreserveUnknownFields: ptr.To(true),
+				}},
+			}},
+		},
+	}
+}
+
+// Where there are Routes, a site has one, and its URL once a router has admitted it. Routes can come later.
+func TestRoute(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("demo", only(book))
+	w.builds(w.run(book), commit, 1)
+	w.deploys("meteor-demo")
+	w.is("demo", "reached inside", phaseIs(v1alpha1.MeteorSucceeded))
+
+	crd := routes()
+	if err := env.Client.Create(t.Context(), crd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Client.Delete(context.Background(), crd) })
+	w.is("demo", "waiting for a router", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
+	admit := func(status, message string) {
+		t.Helper()
+		testenv.Eventually(t, "the Route is played", func() error {
+			route := &unstructured.Unstructured{}
+			route.SetAPIVersion("route.openshift.io/v1")
+			route.SetKind("Route")
+			if err := env.Client.Get(t.Context(), w.key("meteor-demo"), route); err != nil {
+				return err
+			}
+			if to, _, _ := unstructured.NestedString(route.Object, "spec", "to", "name"); to != "meteor-demo" {
+				return fmt.Errorf("it leads to %q", to)
+			}
+			route.Object["status"] = map[string]any{"ingress": []any{map[string]any{
+				"host": "meteor-demo.apps.example", "conditions": []any{map[string]any{"type": "Admitted", "status": status, "message": message}},
+			}}}
+			return env.Client.Status().Update(t.Context(), route)
+		})
+	}
+	admit("False", "host is taken")
+	w.is("demo", "refused", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonSiteUnavailable))
+	admit("True", "")
+	w.is("demo", "reached from outside", phaseIs(v1alpha1.MeteorSucceeded), func(m *v1alpha1.Meteor) error {
+		if got := pipelineOf(m, book).URL; got != "https://meteor-demo.apps.example" {
+			return errors.New(got)
+		}
+		return nil
+	})
 }
