@@ -99,7 +99,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer resp.Body.Close()
-	h.answer(w, r, upstream, resp)
+	h.answer(w, r, n, upstream, resp)
 }
 
 // ask asks the index, more than once if it may yet answer.
@@ -108,7 +108,7 @@ func (h *Handler) ask(r *http.Request, n int, upstream *url.URL) (*http.Response
 	for attempt := 1; ; attempt++ {
 		resp, err := h.send(r, upstream, authorized)
 		switch {
-		case err == nil && resp.StatusCode == http.StatusUnauthorized && !authorized && h.options.Username+h.options.Password != "":
+		case err == nil && resp.StatusCode == http.StatusUnauthorized && !authorized && h.mayAuthorize(upstream):
 			authorized = true
 			_ = resp.Body.Close()
 			continue
@@ -125,6 +125,12 @@ func (h *Handler) ask(r *http.Request, n int, upstream *url.URL) (*http.Response
 		}
 		wait *= 2
 	}
+}
+
+// mayAuthorize tells whether another index than the first may be given the credentials: it asks for them, and nobody else
+// can be listening or pass for it.
+func (h *Handler) mayAuthorize(upstream *url.URL) bool {
+	return h.options.Username+h.options.Password != "" && upstream.Scheme == "https" && !h.trusts(upstream)
 }
 
 // permanent says whether asking again cannot help.
@@ -165,10 +171,10 @@ var handedBack = []string{
 	"Content-Type", "Etag", "Last-Modified", "Cache-Control", "Date", "Expires", "Vary", "Content-Range", "Accept-Ranges", "Retry-After",
 }
 
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, upstream *url.URL, resp *http.Response) {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, n int, upstream *url.URL, resp *http.Response) {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
-		refuse(w, code, h.unauthorized())
+		refuse(w, code, h.unauthorized(n, upstream))
 		return
 	case code == http.StatusForbidden:
 		refuse(w, code, "it does not give this to the credentials of the package index")
@@ -198,9 +204,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, upstream *url.U
 	_, _ = w.Write(page) //nolint:gosec // what the index says is for the installer that asked it
 }
 
-func (h *Handler) unauthorized() string {
-	if h.options.Username+h.options.Password == "" {
+func (h *Handler) unauthorized(n int, upstream *url.URL) string {
+	switch {
+	case h.options.Username+h.options.Password == "":
 		return "it wants credentials, and there are none: packageIndex.credentials in CNBiConfig names them"
+	case n > 0 && !h.mayAuthorize(upstream):
+		return "it wants credentials, which other indexes than the first are given by verified TLS only"
 	}
 	return "it refuses the credentials of the package index"
 }
@@ -224,11 +233,21 @@ func (h *Handler) redirect(from *url.URL, to string) string {
 		return to
 	}
 	u.User = nil
-	path, ok := h.routes.path(u)
-	if !ok {
-		return u.String()
+	return h.lead(from, u)
+}
+
+// lead says how the installer comes to a URL that an index has named: through here if it is the index's own, or part of
+// another one. No index opens what another one's credentials open.
+func (h *Handler) lead(from, to *url.URL) string {
+	path, ok := h.routes.path(to)
+	switch {
+	case !ok:
+		return to.String()
+	case origin(from) == origin(to):
+		h.remember(to)
+	case !h.routes.below(to):
+		return to.String()
 	}
-	h.remember(u)
 	return path
 }
 

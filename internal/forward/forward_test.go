@@ -159,23 +159,29 @@ func TestNothingElseIsForwarded(t *testing.T) {
 // The credentials go to the hosts of the indexes, and to no other.
 func TestWhoSeesTheCredentials(t *testing.T) {
 	seen := map[string]bool{}
-	watch := func(name string, handle http.HandlerFunc) *httptest.Server {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	watched := func(name string, handle http.HandlerFunc) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "" {
 				seen[name] = true
 			}
 			handle(w, r)
-		}))
+		})
+	}
+	watch := func(name string, handle http.HandlerFunc) *httptest.Server {
+		server := httptest.NewServer(watched(name, handle))
 		t.Cleanup(server.Close)
 		return server
 	}
 	stranger := watch("stranger", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "stranger") })
 	open := watch("open", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "open") })
-	asking := watch("asking", func(w http.ResponseWriter, r *http.Request) {
+	asks := func(w http.ResponseWriter, r *http.Request) {
 		if _, _, ok := r.BasicAuth(); !ok {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
-	})
+	}
+	asking := httptest.NewTLSServer(watched("asking", asks))
+	t.Cleanup(asking.Close)
+	plain := watch("plain", asks)
 	var main *httptest.Server
 	main = watch("main", func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -188,7 +194,10 @@ func TestWhoSeesTheCredentials(t *testing.T) {
 			fmt.Fprint(w, "main "+r.URL.Path)
 		}
 	})
-	via := start(t, options(main.URL+"/simple/", open.URL+"/simple/", asking.URL+"/simple/"))
+	o := options(main.URL+"/simple/", open.URL+"/simple/", asking.URL+"/simple/", plain.URL+"/simple/")
+	o.Roots = x509.NewCertPool()
+	o.Roots.AddCert(asking.Certificate())
+	via := start(t, o)
 	if got := get(t, http.MethodGet, via+"/0/simple/away/"); got.Header.Get("Location") != stranger.URL+"/away" {
 		t.Errorf("sent to %q", got.Header.Get("Location"))
 	}
@@ -203,6 +212,9 @@ func TestWhoSeesTheCredentials(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	if got := get(t, http.MethodGet, via+"/2/simple/x/"); got.Code != http.StatusOK {
+		t.Errorf("got %+v", got)
+	}
+	if got := get(t, http.MethodGet, via+"/3/simple/x/"); got.Code != http.StatusUnauthorized || !strings.Contains(got.Status, "verified TLS only") {
 		t.Errorf("got %+v", got)
 	}
 	if diff := cmp.Diff(map[string]bool{"main": true, "asking": true}, seen); diff != "" {

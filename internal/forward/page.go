@@ -51,7 +51,7 @@ func (h *Handler) html(at *url.URL, data []byte) []byte {
 	}
 	return hrefRE.ReplaceAllFunc(data, func(match []byte) []byte {
 		m := hrefRE.FindSubmatch(match)
-		return fmt.Appendf(nil, `%s"%s"`, m[1], html.EscapeString(h.link(from, unquote(m[2]))))
+		return fmt.Appendf(nil, `%s"%s"`, m[1], html.EscapeString(h.link(at, from, unquote(m[2]))))
 	})
 }
 
@@ -59,19 +59,14 @@ func unquote(quoted []byte) string {
 	return html.UnescapeString(string(quoted[1 : len(quoted)-1]))
 }
 
-// link returns what a link becomes.
-func (h *Handler) link(from *url.URL, raw string) string {
+// link returns what a link on a page becomes.
+func (h *Handler) link(at, from *url.URL, raw string) string {
 	u, err := from.Parse(strings.TrimSpace(raw))
 	if err != nil {
 		return raw
 	}
 	u.User = nil
-	path, ok := h.routes.path(u)
-	if !ok {
-		return u.String()
-	}
-	h.remember(u)
-	return path
+	return h.lead(at, u)
 }
 
 // json rewrites the files of a page in the form of PEP 691, and leaves all else as it is.
@@ -89,7 +84,7 @@ func (h *Handler) json(at *url.URL, data []byte) ([]byte, error) {
 		if err := json.Unmarshal(file["url"], &raw); err != nil {
 			return nil, fmt.Errorf("cannot read a page: %w", err)
 		}
-		link, err := json.Marshal(h.link(at, raw))
+		link, err := json.Marshal(h.link(at, at, raw))
 		if err != nil {
 			return nil, fmt.Errorf("cannot write a page: %w", err)
 		}
