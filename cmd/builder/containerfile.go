@@ -48,6 +48,9 @@ func (p *pulls) sides() (func(string) image.Side, error) {
 	if err != nil {
 		return nil, err
 	}
+	if store, err = p.trust.add(store, *p.trust.tokenFor); err != nil {
+		return nil, err
+	}
 	return func(name string) image.Side {
 		return image.Side{Image: name, Credentials: store, SecretName: *p.secret, Insecure: p.insecure.of(name), Roots: roots}
 	}, nil
