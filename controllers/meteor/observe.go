@@ -146,6 +146,8 @@ func (o *observation) readForeign(run *tektonv1.PipelineRun, c *apis.Condition) 
 		o.failure.reason = v1alpha1.ReasonBuildTimeout
 	case tektonv1.PipelineRunReasonCancelled, tektonv1.PipelineRunReasonCancelledRunningFinally, tektonv1.PipelineRunReasonStoppedRunningFinally:
 		o.failure.reason = v1alpha1.ReasonBuildCancelled
+	default:
+		// What else there is in Tekton's words, a person has to read there.
 	}
 }
 

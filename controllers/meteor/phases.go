@@ -109,7 +109,7 @@ func settledOutcome(s *scope, p *part) error {
 	}
 	c := meta.FindStatusCondition(s.obj.Status.Conditions, v1alpha1.ConditionPipelinePrefix+p.name)
 	if c == nil {
-		return outcome.Stall(v1alpha1.ReasonPipelineFailed, fmt.Errorf("PipelineRun %q failed", p.runName)) //nolint:staticcheck // a condition's message
+		return outcome.Stall(v1alpha1.ReasonPipelineFailed, fmt.Errorf("PipelineRun %q failed", p.runName))
 	}
 	return outcome.Stall(c.Reason, errors.New(c.Message))
 }

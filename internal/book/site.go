@@ -30,20 +30,25 @@ func isPage(name string) bool {
 
 // tidy takes out of a site what does not belong there, makes the rest readable, and counts its pages.
 func tidy(html string) (*Report, error) {
+	root, err := os.OpenRoot(html)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the site: %w", err)
+	}
+	defer root.Close()
 	r := &Report{}
-	err := filepath.WalkDir(html, func(p string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && slices.Contains(leftovers, d.Name()):
-			if err := os.RemoveAll(p); err != nil {
+			if err := root.RemoveAll(p); err != nil {
 				return err
 			}
 			return fs.SkipDir
 		case d.IsDir():
-			return os.Chmod(p, 0o755)
+			return root.Chmod(p, 0o755)
 		case !d.Type().IsRegular() || slices.Contains(leftovers, d.Name()):
-			return os.Remove(p)
+			return root.Remove(p)
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -53,12 +58,12 @@ func tidy(html string) (*Report, error) {
 		if isPage(d.Name()) {
 			r.Pages++
 		}
-		return os.Chmod(p, 0o644)
+		return root.Chmod(p, 0o644)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot tidy the site: %w", err)
 	}
-	if info, err := os.Stat(filepath.Join(html, "index.html")); err != nil || !info.Mode().IsRegular() {
+	if info, err := root.Lstat("index.html"); err != nil || !info.Mode().IsRegular() {
 		return nil, failure.New(failure.BuildFailed, "The book has no first page: nothing in it becomes index.html")
 	}
 	return r, nil

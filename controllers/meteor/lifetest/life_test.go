@@ -7,7 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -202,5 +201,4 @@ func TestSameNameAgain(t *testing.T) {
 	if second := w.run(book); second.Name == first.Name {
 		t.Error("its run has the old one's name")
 	}
-	var _ types.UID = obj.UID
 }

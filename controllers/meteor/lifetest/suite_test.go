@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -427,10 +426,7 @@ func (w *world) ingress(name string) *networkingv1.Ingress {
 }
 
 // shiftedClock is the real time, moved.
-type shiftedClock struct {
-	mu     sync.Mutex
-	offset atomic.Int64
-}
+type shiftedClock struct{ offset atomic.Int64 }
 
 // Now implements clock.PassiveClock.
 func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
