@@ -29,6 +29,9 @@ func (r *Reconciler) notify(s *scope) {
 		if after == nil || before != nil && before.Status == after.Status && before.Reason == after.Reason {
 			continue
 		}
+		if after.Status == metav1.ConditionUnknown && !p.runs() {
+			continue // the CustomNBImage tells of its own ways
+		}
 		if weight := weightOf(after); weight != "" {
 			r.events.Eventf(s.obj, nil, weight, after.Reason, actionBuild, "Pipeline %s: %s", p.name, after.Message)
 		}

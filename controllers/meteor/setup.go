@@ -46,10 +46,11 @@ import (
 // indexRunsByMeteor finds the runs of a Meteor by its UID.
 const indexRunsByMeteor = "meteor.zone/runs-by-meteor"
 
-// How many objects are reconciled at once. A pass waits for nothing but the API server.
+// How many objects are reconciled at once. A pass waits for nothing but the API server. One that is slow to answer must
+// not hold up the ends of those that are due meanwhile.
 const (
 	workers = 4
-	reapers = 4
+	reapers = 16
 )
 
 // Options is what the controller needs of its surroundings.
