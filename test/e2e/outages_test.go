@@ -114,8 +114,13 @@ func credentials(t *testing.T) {
 	}
 	u.create(u.packages("hostile", "meteor-private", "meteor-hostile"))
 	wantHostileRefused(t, u, u.untilDone("hostile"))
+	u.create(u.packages("thief", "meteor-private", "meteor-thief"))
+	thief := u.untilReady("thief")
+	says(t, thief, v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded)
 	secrets := append(secretForms(on.Local.PrivateUser, on.Local.PrivatePassword), secretForms(on.Local.IndexUser, on.Local.IndexPassword)...)
-	u.nothingLeaks(obj, fetchImage(t, obj.Status.SourceImage), secrets...)
+	for _, image := range []*v1alpha1.CustomNBImage{obj, thief} {
+		u.nothingLeaks(image, fetchImage(t, image.Status.SourceImage), secrets...)
+	}
 	if lock := fetch(t, obj).artifact(typeLock); !strings.Contains(lock, "meteor-private==1.0") || strings.Contains(lock, "127.0.0.1") || strings.Contains(lock, on.Local.IndexUser) {
 		t.Errorf("want the private package in the lock, and no credentials or addresses of the build's own:\n%s", lock)
 	}

@@ -176,11 +176,26 @@ def stay_behind():
     os._exit(0)
 
 
-def main(root=sys.prefix):
+def set_traps():
+    """Links and a pipe where Tekton's entry point reads, in the steps that come later, with these steps' rights."""
+    secrets = ["/meteor/push-secret/.dockerconfigjson", "/meteor/pull-secret/.dockerconfigjson", "/meteor/push-token/token"]
+    names = ["image", "IMAGE_URL", "IMAGE_DIGEST", "built", "failure"]
+    for number, name in enumerate(names):
+        path = f"/tekton/results/{name}"
+        attempt("linked", path, lambda: replace_by_link(path, secrets[number % len(secrets)]))
+    attempt("made sticky", "/tekton/results", lambda: os.chmod("/tekton/results", 0o1777))
+    attempt("linked", "/tekton/artifacts", lambda: replace_by_link("/tekton/artifacts/provenance.json", secrets[0]))
+    attempt("made a pipe", "/tekton/artifacts", lambda: os.mkfifo("/tekton/artifacts/trap"))
+
+
+def main(root=sys.prefix, layer=True):
     say("is", f"{os.getuid()}:{os.getgid()}", f"groups {os.getgroups()}, in {os.getcwd()}")
     for name, value in sorted(os.environ.items()):
         say("environment", name, repr(value))
-    for step in (read_secrets, read_processes, write_elsewhere, lambda: write_into_layer(root), ask_network, stay_behind):
+    steps = [read_secrets, read_processes, write_elsewhere, set_traps, ask_network, stay_behind]
+    if layer:
+        steps.insert(3, lambda: write_into_layer(root))
+    for step in steps:
         try:
             step()
         except Exception as error:  # whatever it is, the next attempt is to be made

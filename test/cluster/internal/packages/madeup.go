@@ -55,7 +55,7 @@ func madeUp() ([]distribution, error) {
 		}
 		all = append(all, d)
 	}
-	for _, name := range []string{"meteor-good-sdist", "meteor-broken-sdist", "meteor-hostile", "meteor-forks", "meteor-disk-hog", "meteor-slow"} {
+	for _, name := range []string{"meteor-good-sdist", "meteor-broken-sdist", "meteor-hostile", "meteor-thief", "meteor-forks", "meteor-disk-hog", "meteor-slow"} {
 		d, err := source(name)
 		if err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func source(name string) (distribution, error) {
 	if err != nil {
 		return distribution{}, fmt.Errorf("cannot read the source of %s: %w", name, err)
 	}
-	if name == "meteor-hostile" {
+	if name == "meteor-hostile" || name == "meteor-thief" {
 		files = append(files, file{name: "hostile.py", content: hostile.Program})
 	}
 	return sdist(metadata{name: name, version: "1.0", summary: "Made up for tests"}, files)
