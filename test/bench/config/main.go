@@ -30,7 +30,7 @@ const (
 	// samples is how many namespaces come one by one.
 	samples = 30
 	// calm is how long nothing must happen for it to be called nothing.
-	calm = 30 * time.Second
+	calm = 15 * time.Second
 )
 
 func main() {
