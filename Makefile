@@ -90,7 +90,7 @@ build: ## Build the binaries into bin/
 	$(GO_BUILD) -o bin/ ./cmd/...
 
 .PHONY: generate
-generate: generate-api generate-rbac ## Generate everything that is generated
+generate: generate-api generate-rbac bundle ## Generate everything that is generated
 
 .PHONY: manifests
 manifests: generate ## The same, by its customary name

@@ -689,11 +689,6 @@ type ClusterOffers struct {
 	// +optional
 	Tekton OfferState `json:"tekton,omitempty"`
 
-	// tektonVersion is the version of Tekton Pipelines, where it tells.
-	// +optional
-	// +kubebuilder:validation:MaxLength=63
-	TektonVersion string `json:"tektonVersion,omitempty"`
-
 	// imageStreams is whether the cluster has ImageStreams.
 	// +optional
 	ImageStreams OfferState `json:"imageStreams,omitempty"`
@@ -766,8 +761,8 @@ type CNBiConfigStatus struct {
 	// +optional
 	Namespaces NamespacesStatus `json:"namespaces,omitzero"`
 
-	// revision of the pipelines' manifests, as in their label
-	// meteor.zone/revision.
+	// revision of the pipelines' manifests as a whole. Each object has one of
+	// its own, in its label meteor.zone/revision.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Revision string `json:"revision,omitempty"`
