@@ -69,7 +69,7 @@ func (w *world) begin(ctx context.Context) error {
 		return fmt.Errorf("cannot write the audit policy: %w", err)
 	}
 	w.env = &envtest.Environment{}
-	w.env.ControlPlane.GetAPIServer().Configure().Set("audit-log-path", w.auditLog).Set("audit-policy-file", file)
+	w.env.ControlPlane.GetAPIServer().Configure().Set("audit-log-path", w.auditLog).Set("audit-log-maxsize", "10000").Set("audit-policy-file", file)
 	if _, err := w.env.Start(); err != nil {
 		return fmt.Errorf("cannot start kube-apiserver: %w", err)
 	}
