@@ -61,7 +61,7 @@ test-envtest: ## Unit tests and those on a real kube-apiserver, with the race de
 
 .PHONY: test-e2e
 test-e2e: ## What users do, on a cluster
-	go test -count=1 -timeout 45m -tags e2e -v ./test/e2e/...
+	go test -count=1 -timeout 45m -tags e2e -v ./test/e2e
 
 .PHONY: test-rights
 test-rights: ## After test-e2e: compare the manager's rights with what it has asked for
