@@ -57,7 +57,8 @@ const (
 )
 
 // deathGrace is how long the probe may take to tell what it knows of a notebook that has ended: it saw more than its
-// exit code. A notebook that ended before it answered would have it wait for the whole start-up time.
+// exit code. A notebook that ended before it answered would have it wait for the whole start-up time. It is also how long
+// Tekton may take to end the steps behind one that failed.
 const deathGrace = 15 * time.Second
 
 // observe reads a run. Tasks are keyed by their name in the pipeline. Pure.
@@ -112,6 +113,13 @@ func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
 		}
 		return
 	}
+	if at, p := o.flow.stranded(tasks); p != nil {
+		o.completed = at
+		if o.lookAgain = at.Add(deathGrace).Sub(now); o.lookAgain <= 0 {
+			o.finished, o.cancel, o.failure, o.lookAgain = true, true, p, 0
+		}
+		return
+	}
 	o.stuck = stuckMessage(o.flow, tasks)
 	// A task's results are told with the next stage, which begins a moment later: one write, not two.
 	if o.stage != v1alpha1.StageValidating {
@@ -120,6 +128,39 @@ func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
 	if o.stage == o.flow.first() {
 		o.source, o.commit = "", ""
 	}
+}
+
+// stranded finds a step of a build that has ended badly without letting the next one know, which then waits for ever:
+// Tekton's own program shares the pod's processes and memory with the step, and dies when there are none left.
+func (f flow) stranded(tasks taskRuns) (time.Time, *problem) {
+	task := f.making(tasks)
+	if task == nil || f.imports() || task.IsDone() {
+		return time.Time{}, nil
+	}
+	for i, step := range task.Status.Steps {
+		if step.Terminated == nil || step.Terminated.ExitCode == 0 {
+			continue
+		}
+		if i+1 == len(task.Status.Steps) || task.Status.Steps[i+1].Terminated != nil {
+			return time.Time{}, nil
+		}
+		p, ok := f.reported(f.nameOf(task, tasks), task)
+		if !ok {
+			p = problem{reason: v1alpha1.ReasonLimitExceeded, message: fmt.Sprintf("Step %s of the build was cut off, as happens when a build starts more processes than its pod may have", step.Name)}
+		}
+		return step.Terminated.FinishedAt.Time, &p
+	}
+	return time.Time{}, nil
+}
+
+// nameOf is a task's name in the pipeline.
+func (f flow) nameOf(task *tektonv1.TaskRun, tasks taskRuns) string {
+	for _, name := range f.tasks() {
+		if tasks[name] == task {
+			return name
+		}
+	}
+	return ""
 }
 
 // addChecksOfTheDead tells how a notebook ended that did so by itself: in place of the probe's words, which could not

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/internal/validate"
@@ -48,6 +49,7 @@ func TestObserveBuilds(t *testing.T) {
 		Image, Source, Commit string
 		Reason                string
 		Message               string // part of it
+		Cancel                bool
 	}
 	type tasks = taskRuns
 	list := func(status corev1.ConditionStatus, reason string) *tektonv1.PipelineRun {
@@ -61,6 +63,10 @@ func TestObserveBuilds(t *testing.T) {
 	evicted := failedIn(stepInstall, `{"reason":"BuildFailed","message":"The build was ended before it was done"}`)
 	evicted.Status.SetCondition(ptrTo(succeededCondition(corev1.ConditionFalse, "PodEvicted", `Container step-install exceeded its local ephemeral storage limit "300Mi"`)))
 	full := newTask(corev1.ConditionFalse, "PodEvicted", `Usage of EmptyDir volume "work" exceeds the limit "20Gi"`)
+	cutOff := inStep(stepPrepare, stepResolve, stepInstall, stepPush)
+	cutOff.Status.Steps[2].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(testNow.Add(-deathGrace))}
+	justCutOff := inStep(stepPrepare, stepResolve, stepInstall, stepPush)
+	justCutOff.Status.Steps[2].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(testNow)}
 	fetched := newTask(corev1.ConditionTrue, "Succeeded", "", "image", testDigest, "commit", testCommit, "kind", "layer")
 	cases := map[string]struct {
 		reason string
@@ -91,6 +97,16 @@ func TestObserveBuilds(t *testing.T) {
 		"ForgedImage": {
 			reason: "an untrusted step's image is none", run: list(corev1.ConditionUnknown, "Running"),
 			tasks: tasks{taskInspect: inspected(), taskBuild: withStep(inStep(stepPush), stepInstall, 0, "image", "evil.example/x@sha256:00")},
+			want:  want{Stage: v1alpha1.StageBuilding, Source: testDigest},
+		},
+		"CutOff": {
+			reason: "a step that could not tell the next one of its end has the run ended", run: list(corev1.ConditionUnknown, "Running"),
+			tasks: tasks{taskInspect: inspected(), taskBuild: cutOff},
+			want:  want{Stage: v1alpha1.StageBuilding, Finished: true, Cancel: true, Source: testDigest, Reason: v1alpha1.ReasonLimitExceeded, Message: "Step install of the build was cut off"},
+		},
+		"CutOffJustNow": {
+			reason: "Tekton is given the time to end it itself", run: list(corev1.ConditionUnknown, "Running"),
+			tasks: tasks{taskInspect: inspected(), taskBuild: justCutOff},
 			want:  want{Stage: v1alpha1.StageBuilding, Source: testDigest},
 		},
 		"Validating": {
@@ -166,7 +182,7 @@ func TestObserveBuilds(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := observe(tc.run, tc.tasks, validate.Policy{MinimumPython: "3.8"}, testNow)
-			got := want{Stage: o.stage, Finished: o.finished, Image: o.image, Source: o.source, Commit: o.commit}
+			got := want{Stage: o.stage, Finished: o.finished, Cancel: o.cancel, Image: o.image, Source: o.source, Commit: o.commit}
 			if o.failure != nil {
 				got.Reason = o.failure.reason
 				if got.Message = tc.want.Message; !strings.Contains(o.failure.message, tc.want.Message) {
