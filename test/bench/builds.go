@@ -59,21 +59,22 @@ type sample struct {
 	memory map[string]int
 }
 
-// builds compares the ways to build an image, one build at a time and each way in turn.
+// builds compares the ways to build an image, one build at a time and each way in turn. Who interrupts it gets the
+// figures of the builds that were done.
 func (b *bench) builds(ctx context.Context, n int) error {
 	t, remove, err := b.newTrial(ctx)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	for i := -1; i < n; i++ {
+	for i := -1; i < n && ctx.Err() == nil; i++ {
 		for _, w := range wishes() {
 			if i < 0 {
 				fmt.Fprintf(os.Stderr, "Building %s in each way, to warm up\n", w.name)
 			} else {
 				fmt.Fprintf(os.Stderr, "Building %s in each way, %d of %d\n", w.name, i+1, n)
 			}
-			if err := t.round(ctx, w, i); err != nil {
+			if err := t.round(ctx, w, i); err != nil && (ctx.Err() == nil || i < 1) {
 				return err
 			}
 		}
