@@ -26,18 +26,16 @@ const (
 	buildahPlaceholder = "meteor-buildah"
 )
 
-//go:embed rbac/*.yaml tasks/*.yaml pipelines/*.yaml
+//go:embed rbac/*.yaml rbac/push/*.yaml tasks/*.yaml pipelines/*.yaml
 var files embed.FS
 
-// pushToken holds the Secret that only OpenShift's internal registry asks for.
-const pushToken = "rbac/pushtoken.yaml"
+// push holds what only OpenShift's internal registry asks for: an account's token and its right to push.
+const push = "rbac/push"
 
 // order is the order in which objects have to be applied: whoever finds a pipeline finds all that it needs.
 var order = []string{
 	"rbac/serviceaccount.yaml",
-	"rbac/role.yaml",
-	"rbac/rolebinding.yaml",
-	pushToken,
+	push,
 	"tasks",
 	"pipelines",
 }
@@ -50,7 +48,8 @@ type Options struct {
 	BuildahImage string
 	// IndexForwarder is true when the package index wants credentials, which a forwarder in the pod then adds.
 	IndexForwarder bool
-	// PushToken is true when images go to OpenShift's internal registry, which knows accounts by their tokens.
+	// PushToken is true when images go to OpenShift's internal registry, which knows accounts by their tokens and asks
+	// for a right. Without it there is neither token nor right.
 	PushToken bool
 	// Containerfiles is how Containerfiles are built: Unprivileged, Privileged or Never.
 	Containerfiles string
@@ -63,7 +62,7 @@ func Objects(opts Options) ([]*unstructured.Unstructured, error) {
 	}
 	var objs []*unstructured.Unstructured
 	for _, name := range order {
-		if name == pushToken && !opts.PushToken {
+		if name == push && !opts.PushToken {
 			continue
 		}
 		names := []string{name}

@@ -71,7 +71,7 @@ func TestPartsThatAreNotNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{`"kind":"Secret"`, "--index-via", "index-credentials", `"forward"`, `"sidecars":[]`} {
+	for _, word := range []string{`"kind":"Secret"`, `"kind":"Role"`, `"kind":"RoleBinding"`, "--index-via", "index-credentials", `"forward"`, `"sidecars":[]`} {
 		if strings.Contains(string(data), word) {
 			t.Errorf("%s is there", word)
 		}
