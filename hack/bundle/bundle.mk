@@ -9,10 +9,17 @@ catalog: bundle ## The same: the catalogue says the bundle's digest
 
 VERSION = $(shell sed -n 's/^  version: //p' config/manifests/clusterserviceversion.yaml)
 
+# With the very Go that go.mod names, whatever newer one is installed, the same sources give the same digest.
+IMAGE = GOTOOLCHAIN=go$(shell sed -n 's/^go //p' go.mod) go run ./hack/image --platforms linux/amd64,linux/arm64 --version $(VERSION)
+
 .PHONY: images
 images: ## Build the operator's image for all platforms into bin/images, or push it to IMG, and pin its digest
-	go run ./hack/image --platforms linux/amd64,linux/arm64 --version $(VERSION) --layout bin/images $(if $(IMG),--push $(IMG)) --pin
+	$(IMAGE) --layout bin/images $(if $(IMG),--push $(IMG)) --pin
 	go run ./hack/bundle/cmd/bundle
+
+.PHONY: images-check
+images-check: ## Build the image again; fail unless its digest is the one that is pinned
+	$(IMAGE) --check
 
 .PHONY: test-monitoring
 test-monitoring: ## Test the alerts with Prometheus' engine

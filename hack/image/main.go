@@ -3,6 +3,7 @@
 //
 //	go run ./hack/image --push REGISTRY/REPOSITORY:TAG
 //	go run ./hack/image --platforms linux/amd64,linux/arm64 --layout bin/images --pin
+//	go run ./hack/image --platforms linux/amd64,linux/arm64 --check
 //	go run ./hack/image --platforms linux/arm64 --files /out
 //
 // It prints the image's reference by digest. The licences of everything that is compiled in are in /licenses. What each
@@ -21,14 +22,11 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// bundle is where Go looks for certificate authorities, in the image as on most machines.
-const bundle = "/etc/ssl/certs/ca-certificates.crt"
-
 // options are what the flags say.
 type options struct {
-	push, layout, files, version, certs string
-	platforms                           []v1.Platform
-	pin                                 bool
+	push, layout, files, version string
+	platforms                    []v1.Platform
+	pin, check                   bool
 }
 
 func main() {
@@ -50,12 +48,12 @@ func parse() (options, error) {
 	flag.StringVar(&o.layout, "layout", "", "a folder to write the image to, as an OCI layout with the bills of materials")
 	flag.StringVar(&o.files, "files", "", "a folder to put what the image holds into, and no more: the Dockerfile packs it")
 	flag.StringVar(&o.version, "version", "", "value of the image's version label")
-	flag.StringVar(&o.certs, "certs", bundle, "the certificate authorities that the image trusts, in PEM")
 	flag.BoolVar(&o.pin, "pin", false, "write the digest into config/manager")
+	flag.BoolVar(&o.check, "check", false, "fail unless config/manager has the digest already")
 	platforms := flag.String("platforms", "linux/amd64", "what to build for; several make an image index")
 	flag.Parse()
-	if o.push == "" && o.layout == "" && o.files == "" {
-		return o, errors.New("say where the image goes: --push, --layout or --files")
+	if o.push == "" && o.layout == "" && o.files == "" && !o.check {
+		return o, errors.New("say where the image goes, --push, --layout or --files, or --check it")
 	}
 	for p := range strings.SplitSeq(*platforms, ",") {
 		platform, err := v1.ParsePlatform(p)
@@ -83,7 +81,7 @@ func run(ctx context.Context, o options) (string, error) {
 			if len(o.platforms) > 1 {
 				return "", errors.New("--files is for one platform")
 			}
-			files, _, err := content(ctx, in, platform, o)
+			files, _, err := content(ctx, in, platform)
 			if err != nil {
 				return "", err
 			}
@@ -114,8 +112,11 @@ func run(ctx context.Context, o options) (string, error) {
 			return "", err
 		}
 	}
+	if o.check {
+		return printed, compare(kustomization, digest.String())
+	}
 	if o.pin {
-		return printed, pin(digest.String())
+		return printed, pin(kustomization, digest.String())
 	}
 	return printed, nil
 }

@@ -129,17 +129,39 @@ func write(dir string, w whole, parts []part) error {
 	return nil
 }
 
-var pinned = regexp.MustCompile(`(newName: \S*/meteor-operator\n\s*)(digest|newTag): \S+`)
+// kustomization is where the operator's image is named, for the bundle and everything else.
+const kustomization = "config/manager/kustomization.yaml"
 
-// pin writes the digest where config/manager names the operator's image.
-func pin(digest string) error {
-	const file = "config/manager/kustomization.yaml"
-	content, err := os.ReadFile(file)
+var pinned = regexp.MustCompile(`(newName: \S*/meteor-operator\n\s*)(?:digest|newTag): (\S+)`)
+
+// pin writes the digest where the operator's image is named.
+func pin(file, digest string) error {
+	content, _, err := readPinned(file)
 	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, pinned.ReplaceAll(content, []byte("${1}digest: "+digest)), 0o644); err != nil {
 		return fmt.Errorf("cannot pin the image: %w", err)
 	}
-	if !pinned.Match(content) {
-		return fmt.Errorf("cannot pin the image: %s does not name it", file)
+	return nil
+}
+
+// compare fails when another digest is pinned.
+func compare(file, digest string) error {
+	_, present, err := readPinned(file)
+	if err == nil && present != digest {
+		err = fmt.Errorf("%s has %s, these sources make %s: make images, and commit", file, present, digest)
 	}
-	return os.WriteFile(file, pinned.ReplaceAll(content, []byte("${1}digest: "+digest)), 0o644)
+	return err
+}
+
+func readPinned(file string) (content []byte, digest string, err error) {
+	if content, err = os.ReadFile(file); err != nil {
+		return nil, "", fmt.Errorf("cannot read which image is pinned: %w", err)
+	}
+	found := pinned.FindSubmatch(content)
+	if found == nil {
+		return nil, "", fmt.Errorf("%s does not name the operator's image", file)
+	}
+	return content, string(found[2]), nil
 }

@@ -29,9 +29,13 @@ type part struct {
 }
 
 // content builds what the image of a platform holds into dir: path in the image to file on this machine. The modules are
-// those that are compiled in.
-func content(ctx context.Context, dir string, platform v1.Platform, o options) (map[string]string, []debug.Module, error) {
-	files := map[string]string{bundle: o.certs, "/licenses/LICENSE": "LICENSE"}
+// those that it is made of.
+func content(ctx context.Context, dir string, platform v1.Platform) (map[string]string, []debug.Module, error) {
+	trusted, roots, err := authorities(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	files := map[string]string{certificates: trusted, "/licenses/LICENSE": "LICENSE"}
 	for to, text := range map[string]string{"/etc/passwd": passwd, "/etc/group": group} {
 		from := filepath.Join(dir, filepath.Base(to))
 		if err := os.WriteFile(from, []byte(text), 0o644); err != nil {
@@ -52,12 +56,13 @@ func content(ctx context.Context, dir string, platform v1.Platform, o options) (
 	if err != nil {
 		return nil, nil, err
 	}
+	modules = append(modules, roots)
 	return files, modules, addLicences(ctx, modules, files)
 }
 
 // prepare packs the image of a platform.
 func prepare(ctx context.Context, dir string, platform v1.Platform, o options) (part, error) {
-	files, modules, err := content(ctx, dir, platform, o)
+	files, modules, err := content(ctx, dir, platform)
 	if err != nil {
 		return part{}, err
 	}
@@ -124,7 +129,7 @@ func image(files map[string]string, platform v1.Platform, version string) (v1.Im
 // build builds a static binary from the module in the current directory.
 func build(ctx context.Context, from, to string, platform v1.Platform) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", to, from)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+platform.OS, "GOARCH="+platform.Architecture, "GOAMD64=v1", "GOARM64=v8.0", "GOWORK=off")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("cannot build %s: %w", from, err)

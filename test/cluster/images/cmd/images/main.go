@@ -1,4 +1,5 @@
-// Command images builds the test images, or lists them with their digests and sizes.
+// Command images builds the test images, lists them with their digests and sizes, or pushes one. The image with buildah is
+// the one that the operator ships, too.
 package main
 
 import (
@@ -7,13 +8,17 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/meteor-zone/meteor-operator/test/cluster"
 	"github.com/meteor-zone/meteor-operator/test/cluster/images"
+	"github.com/meteor-zone/meteor-operator/test/cluster/pack"
 )
 
 func main() {
@@ -27,26 +32,40 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) != 1 || (args[0] != "build" && args[0] != "list") {
-		return errors.New("usage: images build|list")
-	}
 	cache, err := cluster.CacheDir()
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	built, err := images.Ensure(ctx, cache, func(text string) {
-		fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(begin).Seconds(), text)
-	})
-	if err != nil || args[0] == "build" {
+	log := func(text string) { fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(begin).Seconds(), text) }
+	switch {
+	case slices.Equal(args, []string{"build"}):
+		_, err := images.Ensure(ctx, cache, log)
 		return err
-	}
-	for _, name := range images.Names() {
-		if err := show(name, built[name]); err != nil {
+	case slices.Equal(args, []string{"list"}):
+		built, err := images.Ensure(ctx, cache, log)
+		if err != nil {
 			return err
 		}
+		for _, name := range images.Names() {
+			if err := show(name, built[name]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case len(args) == 3 && args[0] == "push":
+		img, err := images.One(ctx, cache, args[1], log)
+		if err != nil {
+			return err
+		}
+		pushed, err := pack.PushImage(ctx, args[2], img, remote.WithAuthFromKeychain(authn.DefaultKeychain))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Println(pushed)
+		return err
 	}
-	return nil
+	return errors.New("usage: images build|list|push NAME REFERENCE")
 }
 
 func show(name string, img v1.Image) error {
