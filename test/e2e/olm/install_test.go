@@ -112,6 +112,15 @@ func (i *installation) group(targets ...string) {
 	}))
 }
 
+// regroup has the operator look after other namespaces.
+func (i *installation) regroup(targets ...string) {
+	i.t.Helper()
+	group := &operatorsv1.OperatorGroup{}
+	must(i.t, k8s.Get(i.t.Context(), client.ObjectKey{Namespace: i.namespace, Name: "meteor"}, group))
+	group.Spec.TargetNamespaces = targets
+	must(i.t, k8s.Update(i.t.Context(), group))
+}
+
 func (i *installation) subscribe() {
 	i.t.Helper()
 	must(i.t, k8s.Create(i.t.Context(), &operatorsv1alpha1.Subscription{

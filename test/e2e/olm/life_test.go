@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -212,16 +211,8 @@ func remove(t *testing.T, i *installation, users string) {
 	if obj.Status.Phase != v1alpha1.PhaseReady {
 		t.Errorf("an image is %s after the operator was removed", obj.Status.Phase)
 	}
-	crds := []string{"customnbimages.meteor.zone", "meteors.meteor.zone", "cnbiconfigs.meteor.zone"}
 	began := time.Now()
-	for _, crd := range crds {
-		must(t, k8s.Delete(t.Context(), &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: crd}}))
-	}
-	for _, name := range crds {
-		until(t, name+" is gone", i.state, func(ctx context.Context) (bool, error) {
-			return absent(k8s.Get(ctx, client.ObjectKey{Name: name}, &apiextensionsv1.CustomResourceDefinition{}))
-		})
-	}
+	removeCRDs(t)
 	t.Logf("all CRDs with their objects were gone after %s", time.Since(began).Round(time.Second))
 	until(t, "what the objects made is gone", i.state, func(ctx context.Context) (bool, error) {
 		runs := &tektonv1.PipelineRunList{}

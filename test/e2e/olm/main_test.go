@@ -39,6 +39,8 @@ var (
 	on *operator.Cluster
 	// k8s is an admin's client that knows OLM's kinds.
 	k8s client.WithWatch
+	// source is what the bundles are made from.
+	source *bundle.Source
 	// catalogues are images: with the version before, and with both.
 	catalogueBefore, catalogueNow string
 )
@@ -85,8 +87,8 @@ func prepare(ctx context.Context) error {
 // publish makes the operator's images, bundles and catalogues of both versions.
 func publish(ctx context.Context) error {
 	root := filepath.Join("..", "..", "..")
-	source, err := bundle.Read(root)
-	if err != nil {
+	var err error
+	if source, err = bundle.Read(root); err != nil {
 		return err
 	}
 	var entries []map[string]any

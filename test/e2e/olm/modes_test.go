@@ -50,6 +50,10 @@ func TestInstallModes(t *testing.T) {
 				alone(t, elsewhere)
 				bounded(t, own, watched, elsewhere)
 			}
+			if name == "SingleNamespace" {
+				i.regroup(append(watched, elsewhere)...)
+				ready(t, elsewhere, "elsewhere")
+			}
 			i.uninstall()
 		})
 	}

@@ -22,6 +22,7 @@ const usage = `usage: go run ./test/cluster/cmd/cluster COMMAND
 
   up              bring the cluster up, or what is missing of it
   olm             put the Operator Lifecycle Manager onto it
+  remove tekton   take Tekton Pipelines away; up brings it back
   down            end it; what was built and pushed is kept
   status          say how it fares
   env             print shell commands that set KUBECONFIG and PATH
@@ -67,6 +68,11 @@ func run(ctx context.Context, command string, args []string) error {
 			return err
 		}
 		return c.OLM(ctx)
+	case command == "remove" && len(args) == 1 && args[0] == "tekton":
+		if c.Checkout, err = checkout(); err != nil {
+			return err
+		}
+		return c.RemoveTekton(ctx)
 	case command == "assets":
 		return assets(ctx, cache)
 	case command == "down":

@@ -178,12 +178,15 @@ func (c *Cluster) pushTo(ctx context.Context, here, there, name string, img v1.I
 }
 
 func (c *Cluster) apply(ctx context.Context, p parts, content []byte) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.kube, "kubectl"), "--kubeconfig", c.kubeconfig(),
-		"apply", "--server-side", "--force-conflicts", "-f", "-")
+	return c.kubectl(ctx, p, content, "apply", "--server-side", "--force-conflicts", "-f", "-")
+}
+
+func (c *Cluster) kubectl(ctx context.Context, p parts, input []byte, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.kube, "kubectl"), append([]string{"--kubeconfig", c.kubeconfig()}, args...)...)
 	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+c.path("discovery"))
-	cmd.Stdin = bytes.NewReader(content)
+	cmd.Stdin = bytes.NewReader(input)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot apply objects: %w\n%s", err, out)
+		return fmt.Errorf("cannot %s objects: %w\n%s", args[0], err, out)
 	}
 	return nil
 }

@@ -103,6 +103,7 @@ func TestCommandsWithoutCluster(t *testing.T) {
 		"Status": {reason: "The status of no cluster is an error.", run: func() error { return c.Status(t.Context()) }, want: cluster.ErrNotUp},
 		"Start":  {reason: "Nothing can be started in no cluster.", run: func() error { return c.Start(t.Context(), "registry") }, want: cluster.ErrNotUp},
 		"Stop":   {reason: "Nothing can be stopped in no cluster.", run: func() error { return c.Stop(t.Context(), "registry") }, want: cluster.ErrNotUp},
+		"Remove": {reason: "Nothing can be taken away from no cluster.", run: func() error { return c.RemoveTekton(t.Context()) }, want: cluster.ErrNotUp},
 		"Enter":  {reason: "No cluster can be entered.", run: func() error { _, err := c.Enter(nil); return err }, want: cluster.ErrNotUp},
 		"Log":    {reason: "No cluster has logs.", run: func() error { _, err := c.Log("kubelet"); return err }, want: fs.ErrNotExist},
 	}
