@@ -108,6 +108,18 @@ func (t *Tracker) Has(gvk schema.GroupVersionKind) bool {
 	return t.present[gvk]
 }
 
+// HasTekton tells whether pipelines can be run.
+func (t *Tracker) HasTekton() bool { return t.Has(Pipeline) && t.Has(PipelineRun) && t.Has(TaskRun) }
+
+// HasImageStreams tells whether images can be offered as ImageStreams.
+func (t *Tracker) HasImageStreams() bool { return t.Has(ImageStream) }
+
+// HasRoutes tells whether Services can be made reachable by Routes.
+func (t *Tracker) HasRoutes() bool { return t.Has(Route) }
+
+// IsOpenShift tells whether security context constraints choose the user that a pod runs as.
+func (t *Tracker) IsOpenShift() bool { return t.Has(SecurityContextConstraints) }
+
 // When has appeared called when the kind comes and gone when it goes. A kind that is there already has come: its hook
 // is called at the next look, or by When itself if there was one. An appeared that fails is called again at the next
 // look, and Has says no until it has succeeded.

@@ -73,6 +73,16 @@ func ControllerOptions() config.Controller {
 	return config.Controller{UsePriorityQueue: ptr.To(false)}
 }
 
+// Settings reads what the CNBiConfig says, and tells whether there is one. While there is none its defaults hold.
+func Settings(ctx context.Context, c client.Reader) (v1alpha1.CNBiConfigSpec, bool, error) {
+	config := &v1alpha1.CNBiConfig{}
+	err := c.Get(ctx, client.ObjectKey{Name: v1alpha1.CNBiConfigName}, config)
+	if client.IgnoreNotFound(err) != nil {
+		return v1alpha1.CNBiConfigSpec{}, false, fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	}
+	return config.Spec, err == nil, nil
+}
+
 // quietWhenAbsent keeps a watch whose kind is going from filling the log until the tracker has noticed.
 func quietWhenAbsent(ctx context.Context, r *toolscache.Reflector, err error) {
 	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {

@@ -88,6 +88,17 @@ func Result(err error) (ctrl.Result, error) {
 	return res, nil
 }
 
+// Earliest is the shortest of some times to wait, of which zero means for ever.
+func Earliest(waits ...time.Duration) time.Duration {
+	var first time.Duration
+	for _, d := range waits {
+		if d > 0 && (first == 0 || d < first) {
+			first = d
+		}
+	}
+	return first
+}
+
 // leaves takes err apart down to the outcomes and the errors that hold none.
 func leaves(err error) []error {
 	if err == nil {
