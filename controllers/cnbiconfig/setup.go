@@ -202,16 +202,10 @@ func (s shared) setupNamespaces(ctx context.Context, mgr ctrl.Manager) error {
 	return s.Tracker.Watch(ctx, c, mgr.GetCache(), capabilities.PipelineRun, &tektonv1.PipelineRun{}, handler.EnqueueRequestsFromMapFunc(around), runEnds())
 }
 
-// offers reads a Tracker.
-type offers struct{ tracker *capabilities.Tracker }
+// offers is what a Tracker knows, with another idea of Tekton: here pipelines are installed, not run.
+type offers struct{ *capabilities.Tracker }
 
-func (o offers) HasTekton() bool {
-	return o.tracker.Has(capabilities.Pipeline) && o.tracker.Has(capabilities.Task)
-}
-
-func (o offers) HasImageStreams() bool { return o.tracker.Has(capabilities.ImageStream) }
-
-func (o offers) HasRoutes() bool { return o.tracker.Has(capabilities.Route) }
+func (o offers) HasTekton() bool { return o.Has(capabilities.Pipeline) && o.Has(capabilities.Task) }
 
 // atStart has the CNBiConfig looked at once, also where there is none.
 func atStart() source.Source {

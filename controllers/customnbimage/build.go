@@ -3,12 +3,11 @@ package customnbimage
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // build is one build of an object.
@@ -36,10 +35,10 @@ type buildInputs struct {
 	Rebuild            string                       `json:"rebuild,omitempty"`
 }
 
-// inputsHash is the part of a build's ID that its inputs decide: 10 hexadecimal characters of a SHA-256.
+// inputsHash is the part of a build's ID that its inputs decide.
 func inputsHash(obj *v1alpha1.CustomNBImage) string {
 	spec := &obj.Spec
-	data, err := json.Marshal(buildInputs{
+	return runs.InputsHash(buildInputs{
 		UID:                string(obj.UID),
 		BuildType:          spec.BuildType.Canonical(),
 		FromImage:          spec.FromImage,
@@ -48,15 +47,10 @@ func inputsHash(obj *v1alpha1.CustomNBImage) string {
 		Packages:           spec.PackageVersions,
 		Repository:         spec.RepositoryAddress(),
 		GitRef:             spec.GitRef,
-		PullSecret:         secretName(spec.ImagePullSecret),
-		GitSecret:          secretName(spec.GitSecret),
+		PullSecret:         runs.SecretName(spec.ImagePullSecret),
+		GitSecret:          runs.SecretName(spec.GitSecret),
 		Rebuild:            rebuildAsked(obj),
 	})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:10]
 }
 
 // newBuild names the build that the object asks for now. The first build's ID is the inputs' hash. Later ones have the
@@ -89,22 +83,7 @@ func follow(id string) string {
 
 // rebuildAsked is the wish for another build.
 func rebuildAsked(obj *v1alpha1.CustomNBImage) string {
-	return wish(obj, v1alpha1.AnnotationRebuild, obj.Status.LastRebuild)
-}
-
-// wish is the value of an annotation, or its hash where it is longer than the status holds. Who takes the annotation off
-// asks for nothing: then it is the value that was acted on last.
-func wish(obj *v1alpha1.CustomNBImage, annotation, last string) string {
-	const limit = 256
-	value := obj.Annotations[annotation]
-	if value == "" {
-		return last
-	}
-	if len(value) <= limit {
-		return value
-	}
-	sum := sha256.Sum256([]byte(value))
-	return hex.EncodeToString(sum[:])
+	return runs.Wish(obj, v1alpha1.AnnotationRebuild, obj.Status.LastRebuild)
 }
 
 // sameInputs tells whether the build of the given ID has the inputs of the given hash.
@@ -130,34 +109,7 @@ func newestRecord(obj *v1alpha1.CustomNBImage) *v1alpha1.BuildRecord {
 	return &obj.Status.Builds[0]
 }
 
-// runName names the PipelineRun of one attempt: the same facts give the same name, whatever crashes, so that a build
-// cannot be started twice. It leaves room in a label value (63 characters) for what Tekton appends for TaskRuns.
+// runName names the PipelineRun of one attempt.
 func (b build) runName(obj *v1alpha1.CustomNBImage) string {
-	const limit = 48
-	suffix := "-" + b.id
-	if b.attempt > 1 {
-		suffix += "-r" + strconv.FormatInt(int64(b.attempt), 10)
-	}
-	name := obj.Name
-	if len(name)+len(suffix) > limit {
-		name = strings.TrimRight(name[:limit-len(suffix)], "-.")
-	}
-	return name + suffix
-}
-
-// retryDelay is how long after the end of the given attempt the next one starts.
-func retryDelay(attempt int32) time.Duration {
-	const first, longest = 10 * time.Second, 160 * time.Second
-	delay := first
-	for ; attempt > 1 && delay < longest; attempt-- {
-		delay *= 2
-	}
-	return min(delay, longest)
-}
-
-func secretName(ref *v1alpha1.LocalSecretReference) string {
-	if ref == nil {
-		return ""
-	}
-	return ref.Name
+	return runs.Name(obj.Name, b.id, b.attempt)
 }

@@ -1,11 +1,9 @@
 package customnbimage
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
@@ -77,53 +75,5 @@ func TestNewBuild(t *testing.T) {
 				t.Errorf("\n%s\nwant same=%v, cause %s; first %q, got %q, %s", tc.reason, tc.same, tc.want, first.id, got.id, got.cause)
 			}
 		})
-	}
-}
-
-func TestRunName(t *testing.T) {
-	long := newObject()
-	long.Name = strings.Repeat("x", 36) + "-" + strings.Repeat("y", 26)
-	b := build{id: "0123456789", attempt: 1}
-	cases := map[string]struct {
-		reason string
-		obj    *v1alpha1.CustomNBImage
-		build  build
-		want   string
-	}{
-		"First": {reason: "the first attempt has no number", obj: newObject(), build: b, want: "notebook-0123456789"},
-		"Retry": {reason: "each attempt has its own name", obj: newObject(), build: build{id: b.id, attempt: 3}, want: "notebook-0123456789-r3"},
-		"Long":  {reason: "a long name is cut, and not at a dash", obj: long, build: b, want: strings.Repeat("x", 36) + "-0123456789"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, tc.build.runName(tc.obj)); diff != "" {
-				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
-			}
-		})
-	}
-}
-
-func TestRetryDelay(t *testing.T) {
-	want := []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 160 * time.Second}
-	for i, w := range want {
-		if got := retryDelay(int32(i + 1)); got != w {
-			t.Errorf("after attempt %d: want %s, got %s", i+1, w, got)
-		}
-	}
-}
-
-func TestRebuildAsked(t *testing.T) {
-	obj := newObject()
-	obj.Annotations = map[string]string{v1alpha1.AnnotationRebuild: strings.Repeat("x", 5000)}
-	if got := rebuildAsked(obj); len(got) > 256 {
-		t.Errorf("longer than the status holds: %d", len(got))
-	}
-	obj.Annotations[v1alpha1.AnnotationRebuild] = "2026-01-01"
-	if got := rebuildAsked(obj); got != "2026-01-01" {
-		t.Errorf("a short value stays: %q", got)
-	}
-	obj.Status.LastRebuild, obj.Annotations = "2026-01-01", nil
-	if got := rebuildAsked(obj); got != "2026-01-01" {
-		t.Errorf("taking the annotation off asks for no build: %q", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 const cancelledMessage = "The build was cancelled: edit the object, or give its annotation " + v1alpha1.AnnotationRebuild + " a new value, to build again"
@@ -14,7 +15,7 @@ const cancelledMessage = "The build was cancelled: edit the object, or give its 
 // cancelOnDemand ends the build that runs, or has yet to, when the object's user asks for it. A wish that comes when
 // there is nothing to end is noted, so that it does not end the next build.
 func (r *Reconciler) cancelOnDemand(ctx context.Context, s *scope) error {
-	asked := wish(s.obj, v1alpha1.AnnotationCancel, s.obj.Status.LastCancel)
+	asked := runs.Wish(s.obj, v1alpha1.AnnotationCancel, s.obj.Status.LastCancel)
 	if asked == s.obj.Status.LastCancel {
 		return nil
 	}

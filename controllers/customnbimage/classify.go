@@ -12,6 +12,7 @@ import (
 	"knative.dev/pkg/apis"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/failure"
 )
 
@@ -143,15 +144,15 @@ func (f flow) reported(name string, task *tektonv1.TaskRun) (problem, bool) {
 	switch {
 	case f.runs(name):
 		// Here an untrusted step can write results too, so nothing but the validation's own verdict counts.
-		text, _ = resultOf(task, resultFailure)
+		text, _ = runs.Result(task, resultFailure)
 		credible = func(r failure.Reason) bool { return r == failure.ValidationFailed }
 	case name == f.source:
-		text, _ = resultOf(task, resultFailure)
+		text, _ = runs.Result(task, resultFailure)
 	default:
 		// So they can here: what counts is the last words of the step that failed, and of one that runs what users
 		// want installed only what such a step can know.
-		step := failedStep(task)
-		text, _ = resultOfStep(step, resultFailure)
+		step := runs.FailedStep(task)
+		text, _ = runs.ResultOfStep(step, resultFailure)
 		if step.Name != stepPrepare && step.Name != stepPush {
 			credible = func(r failure.Reason) bool { return slices.Contains(knownToInstallers, r) }
 		}
@@ -167,16 +168,6 @@ func (f flow) reported(name string, task *tektonv1.TaskRun) (problem, bool) {
 var knownToInstallers = []failure.Reason{
 	failure.PackageNotFound, failure.PackageConflict, failure.PackageBuildFailed, failure.PackageIndexUnavailable,
 	failure.UnsupportedFile, failure.ImageInvalid, failure.BuildFailed,
-}
-
-// failedStep is the first step that failed; those behind it were skipped.
-func failedStep(task *tektonv1.TaskRun) tektonv1.StepState {
-	for _, step := range task.Status.Steps {
-		if step.Terminated != nil && step.Terminated.ExitCode != 0 {
-			return step
-		}
-	}
-	return tektonv1.StepState{}
 }
 
 func classifyCancelled(c *apis.Condition) problem {

@@ -2,8 +2,6 @@ package customnbimage
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // What Open Data Hub's dashboard, and the JupyterHub profiles before it, read of an ImageStream.
@@ -95,7 +94,7 @@ func newImageStream(obj *v1alpha1.CustomNBImage, f streamFacts) (*imageac.ImageS
 			WithName(obj.Name).WithUID(obj.UID).WithController(true)).
 		WithSpec(spec).
 		WithAnnotations(annotations)
-	return stream.WithAnnotations(map[string]string{annotationApplied: hashOf(stream)}), nil
+	return stream.WithAnnotations(map[string]string{annotationApplied: runs.Hash(stream)[:16]}), nil
 }
 
 // odhAnnotations are those of the object's annotations that Open Data Hub reads.
@@ -159,15 +158,6 @@ func tagOf(reference string) string {
 		return latest
 	}
 	return tag.TagStr()
-}
-
-func hashOf(stream *imageac.ImageStreamApplyConfiguration) string {
-	data, err := json.Marshal(stream)
-	if err != nil {
-		panic(err) // an apply configuration always marshals
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:16]
 }
 
 func nonNil(list []v1alpha1.SoftwareVersion) []v1alpha1.SoftwareVersion {

@@ -1,7 +1,6 @@
 package customnbimage
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"knative.dev/pkg/apis"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/validate"
 )
 
@@ -194,14 +194,11 @@ func (o *observation) readSource(run *tektonv1.PipelineRun, tasks taskRuns) {
 	if task == nil {
 		return
 	}
-	o.source, _ = resultOf(task, resultImage)
-	if commit, _ := resultOf(task, resultCommit); commitPattern.MatchString(commit) {
+	o.source, _ = runs.Result(task, resultImage)
+	if commit, _ := runs.Result(task, resultCommit); runs.IsCommit(commit) {
 		o.commit = commit
 	}
 }
-
-// commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
-var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // readImage reads the image that the run makes. Steps that are not trusted come before the one that pushes it, and Tekton
 // lets them write results, even beside it: so nothing counts before the task has succeeded, and nothing but an image of
@@ -210,7 +207,7 @@ func (o *observation) readImage(run *tektonv1.PipelineRun, task *tektonv1.TaskRu
 	if task == nil || !o.flow.imports() && !task.IsSuccessful() {
 		return
 	}
-	image, _ := resultOf(task, resultImage)
+	image, _ := runs.Result(task, resultImage)
 	if o.flow.imports() || ofRepository(image, paramOf(run, paramTargetImage)) {
 		o.image = image
 	}
@@ -229,17 +226,17 @@ func (o *observation) readValidation(task *tektonv1.TaskRun) {
 	if task == nil {
 		return
 	}
-	if text, ok := resultOf(task, "look"); ok {
+	if text, ok := runs.Result(task, "look"); ok {
 		if look, err := validate.ParseLook([]byte(text)); err == nil {
 			o.look = look
 		}
 	}
-	if text, ok := resultOf(task, "checks"); ok {
+	if text, ok := runs.Result(task, "checks"); ok {
 		if checks, err := validate.ParseChecks([]byte(text)); err == nil {
 			o.checks = checks
 		}
 	}
-	if text, ok := resultOf(task, "probe"); ok {
+	if text, ok := runs.Result(task, "probe"); ok {
 		if probe, err := validate.ParseProbe([]byte(text)); err == nil {
 			o.gone = probe.Outcome == validate.OutcomeGone
 		}
@@ -309,41 +306,6 @@ func stepEnded(task *tektonv1.TaskRun, name string) bool {
 		}
 	}
 	return false
-}
-
-// resultOf finds a result of a TaskRun. Tekton fills in status.results when the TaskRun has ended; until then, and for
-// good in a cancelled one, the steps' termination messages have them.
-func resultOf(task *tektonv1.TaskRun, name string) (string, bool) {
-	for _, result := range task.Status.Results {
-		if result.Name == name {
-			return result.Value.StringVal, true
-		}
-	}
-	value, found := "", false
-	for _, step := range task.Status.Steps {
-		if v, ok := resultOfStep(step, name); ok {
-			value, found = v, true
-		}
-	}
-	return value, found
-}
-
-// resultOfStep finds a result in a step's last words.
-func resultOfStep(step tektonv1.StepState, name string) (string, bool) {
-	if step.Terminated == nil {
-		return "", false
-	}
-	var results []struct{ Key, Value string }
-	if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
-		return "", false
-	}
-	value, found := "", false
-	for _, result := range results {
-		if result.Key == name {
-			value, found = result.Value, true
-		}
-	}
-	return value, found
 }
 
 func paramOf(run *tektonv1.PipelineRun, name string) string {

@@ -2,22 +2,14 @@ package customnbimage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
-
-// internalRegistry is the repository in OpenShift's internal registry that an object's images go to.
-const internalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
 
 // order is what a build starts from and where its image goes.
 type order struct {
@@ -58,8 +50,8 @@ func (r *Reconciler) orderOf(s *scope) (order, error) {
 	}
 	o := order{
 		base:           base,
-		pushSecret:     sharedSecret(s.config.Registry.PushSecret, install.PushSecret),
-		indexSecret:    sharedSecret(s.config.PackageIndex.Credentials, install.IndexSecret),
+		pushSecret:     runs.SharedSecret(s.config.Registry.PushSecret, install.PushSecret),
+		indexSecret:    runs.SharedSecret(s.config.PackageIndex.Credentials, install.IndexSecret),
 		containerfiles: s.config.Build.Containerfiles != v1alpha1.ContainerfilesNever && (r.buildah || s.config.Images.Buildah != ""),
 	}
 	if environments := s.config.RuntimeEnvironments; base == "" && len(environments) > 0 {
@@ -70,7 +62,7 @@ func (r *Reconciler) orderOf(s *scope) (order, error) {
 		if !s.streams {
 			return order{}, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
 		}
-		repository, o.token = internalRegistry, s.config.UsesInternalRegistry()
+		repository, o.token = runs.InternalRegistry, s.config.UsesInternalRegistry()
 	}
 	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", s.obj.Name).Replace(repository) + ":" + s.build.id
 	return o, nil
@@ -103,42 +95,15 @@ func describe(e v1alpha1.RuntimeEnvironment) string {
 	return fmt.Sprintf("%s %s with Python %s", e.OSName, e.OSVersion, e.PythonVersion)
 }
 
-// sharedSecret is the name, in the namespace of a build, of a Secret that the CNBiConfig names.
-func sharedSecret(ref *v1alpha1.SharedSecretReference, copied string) string {
-	switch {
-	case ref == nil:
-		return ""
-	case ref.Source == v1alpha1.SecretFromOperator:
-		return copied
-	default:
-		return ref.Name
-	}
-}
-
-// checkSecrets waits for the Secrets that the build names. They are not cached, so they are asked for now and then, the
-// less often the longer it takes.
+// checkSecrets waits for the Secrets that the build names.
 func (r *Reconciler) checkSecrets(ctx context.Context, s *scope) error {
 	if s.settled || s.seen != nil {
 		return nil
 	}
-	for _, secret := range []struct{ name, namedBy string }{
-		{secretName(s.obj.Spec.ImagePullSecret), "spec.imagePullSecret names"},
-		{secretName(s.obj.Spec.GitSecret), "spec.gitSecret names"},
-		{s.order.pushSecret, "spec.registry.pushSecret of the CNBiConfig asks for"},
-		{s.order.indexSecret, "spec.packageIndex.credentials of the CNBiConfig asks for"},
-	} {
-		if secret.name == "" {
-			continue
-		}
-		err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: secret.name}, metadataOf(corev1.SchemeGroupVersion.WithKind("Secret")))
-		if apierrors.IsNotFound(err) {
-			const soonest, latest = 2 * time.Second, 30 * time.Second
-			waited := r.clock.Since(s.obj.CreationTimestamp.Time)
-			return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which %s, does not exist in namespace %q: create it, and the build starts by itself", secret.name, secret.namedBy, s.obj.Namespace), min(max(waited/4, soonest), latest))
-		}
-		if err != nil {
-			return errors.Join(fmt.Errorf("cannot look for Secret %q", secret.name), err)
-		}
-	}
-	return nil
+	return runs.CheckSecrets(ctx, r.direct, s.obj, r.clock.Now(),
+		runs.Secret{Name: runs.SecretName(s.obj.Spec.ImagePullSecret), NamedBy: "spec.imagePullSecret names"},
+		runs.Secret{Name: runs.SecretName(s.obj.Spec.GitSecret), NamedBy: "spec.gitSecret names"},
+		runs.Secret{Name: s.order.pushSecret, NamedBy: "spec.registry.pushSecret of the CNBiConfig asks for"},
+		runs.Secret{Name: s.order.indexSecret, NamedBy: "spec.packageIndex.credentials of the CNBiConfig asks for"},
+	)
 }

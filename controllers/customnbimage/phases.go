@@ -15,17 +15,18 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/kube"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
 func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
-	config := &v1alpha1.CNBiConfig{}
-	err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	var err error
+	if s.config, s.configured, err = kube.Settings(ctx, r.client); err != nil {
+		return err
 	}
-	s.config, s.configured = config.Spec, err == nil
 	s.openShift = r.cluster.IsOpenShift()
 	s.streams = s.config.Publish.ImageStreams != v1alpha1.ImageStreamsNever && r.cluster.HasImageStreams()
 	return nil
@@ -99,7 +100,7 @@ func (r *Reconciler) tasksOf(ctx context.Context, run *tektonv1.PipelineRun) (ta
 
 // untilRetry is how long it still takes until the next attempt is due.
 func (r *Reconciler) untilRetry(s *scope) time.Duration {
-	return s.seen.completed.Add(retryDelay(s.build.attempt)).Sub(r.clock.Now())
+	return s.seen.completed.Add(runs.RetryDelay(s.build.attempt)).Sub(r.clock.Now())
 }
 
 // removeOvertaken ends the builds that an edit has overtaken. Their runs are deleted, not cancelled: who goes back to
@@ -109,20 +110,20 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	if !r.cluster.HasTekton() {
 		return nil
 	}
-	runs, err := r.runsOf(ctx, s.obj)
+	all, err := runs.Of(ctx, r.client, indexRunsByOwner, s.obj)
 	if err != nil {
 		return err
 	}
-	for i := range runs {
-		run := &runs[i]
+	for i := range all {
+		run := &all[i]
 		current := run.Labels[v1alpha1.LabelBuild] == s.build.id || run.IsDone()
-		if looks(run) {
+		if runs.IsLook(run) {
 			current = run.Name == s.lookRun
 		}
 		if current {
 			continue
 		}
-		if err := r.remove(ctx, run); err != nil {
+		if err := runs.Remove(ctx, r.client, run); err != nil {
 			return err
 		}
 	}
@@ -203,15 +204,13 @@ func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// awaitRun waits for the cache to show a run that exists. One that is another's, or has lost the label that the cache
-// selects by, it will never show.
+// awaitRun waits for the cache to show a run that exists.
 func (r *Reconciler) awaitRun(ctx context.Context, s *scope, run *tektonv1.PipelineRun) error {
-	current := metadataOf(capabilities.PipelineRun)
-	err := r.direct.Get(ctx, client.ObjectKeyFromObject(run), current)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot read PipelineRun %q: %w", run.Name, err)
+	hidden, err := runs.Hidden(ctx, r.direct, run, s.obj)
+	if err != nil {
+		return err
 	}
-	if err == nil && (!metav1.IsControlledBy(current, s.obj) || current.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue) {
+	if hidden {
 		return nameTaken(run.Name)
 	}
 	s.quiet = true
@@ -237,7 +236,7 @@ func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
 	if !s.obj.Spec.Suspend || s.seen.finished {
 		return nil
 	}
-	if err := r.remove(ctx, run); err != nil {
+	if err := runs.Remove(ctx, r.client, run); err != nil {
 		return err
 	}
 	closeOvertaken(s.obj.Status.Builds, metav1.NewTime(r.clock.Now()))
@@ -263,7 +262,7 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	current := metadataOf(capabilities.ImageStream)
+	current := install.MetadataOf(capabilities.ImageStream)
 	err = r.streams.Get(ctx, client.ObjectKeyFromObject(s.obj), current)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("cannot read ImageStream %q: %w", s.obj.Name, err)
@@ -295,7 +294,7 @@ func conclude(_ context.Context, s *scope) error {
 		return s.unpublished
 	case s.mayRetry():
 		f := s.seen.failure
-		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, s.build.attempt+1, s.maxAttempts()), s.untilRetry)
+		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, s.build.attempt+1, runs.MaxAttempts(&s.config.Build)), s.untilRetry)
 	default:
 		return outcome.Stall(s.end().reason, errors.New(s.end().message))
 	}

@@ -1,7 +1,6 @@
 package customnbimage
 
 import (
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,9 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/validate"
 )
 
@@ -29,8 +28,6 @@ const (
 	paramPullSecret       = "pullSecret"
 	paramTargetImage      = "targetImage"
 	defaultServiceAccount = "meteor-pipeline"
-	// untrustedServiceAccount may do nothing: what its pods see, the user's image and packages see.
-	untrustedServiceAccount = "meteor-validate"
 	// containerfileServiceAccount may do nothing either. It has a name of its own so that an admin can let its pods do what
 	// buildah needs, and those of no other account.
 	containerfileServiceAccount = "meteor-containerfile"
@@ -104,22 +101,7 @@ func withCommon(params map[string]string) map[string]string {
 
 // newRunOf is an empty run that belongs to the object.
 func newRunOf(obj *v1alpha1.CustomNBImage, name string) *tektonv1.PipelineRun {
-	return &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{
-		Name:      name,
-		Namespace: obj.Namespace,
-		Labels: map[string]string{
-			v1alpha1.LabelPartOf:        v1alpha1.PartOfValue,
-			v1alpha1.LabelManagedBy:     v1alpha1.ManagedByValue,
-			v1alpha1.LabelCustomNBImage: obj.Name,
-		},
-		OwnerReferences: []metav1.OwnerReference{{
-			APIVersion: v1alpha1.GroupVersion.String(),
-			Kind:       "CustomNBImage",
-			Name:       obj.Name,
-			UID:        obj.UID,
-			Controller: ptr.To(true),
-		}},
-	}}
+	return &tektonv1.PipelineRun{ObjectMeta: runs.OwnedMeta(obj, v1alpha1.CustomNBImageKind, v1alpha1.LabelCustomNBImage, name)}
 }
 
 // paramList gathers params. What is empty is left out, so that the pipeline's own default stands: a volume, for one,
@@ -145,7 +127,7 @@ func (r *Reconciler) params(s *scope) tektonv1.Params {
 	l.add("description", paramText(s.obj.Description()))
 	l.add(paramBaseImage, s.order.base)
 	addInsecure(l, s)
-	l.add(paramPullSecret, secretName(spec.ImagePullSecret))
+	l.add(paramPullSecret, runs.SecretName(spec.ImagePullSecret))
 	r.addProxy(l, config)
 	policy := policyOf(config)
 	l.add("nbPrefix", "/notebook/"+s.obj.Namespace+"/"+s.obj.Name)
@@ -171,7 +153,7 @@ func (r *Reconciler) params(s *scope) tektonv1.Params {
 	}
 	l.add("url", spec.RepositoryAddress())
 	l.add("ref", string(spec.GitRef))
-	l.add("gitSecret", secretName(spec.GitSecret))
+	l.add("gitSecret", runs.SecretName(spec.GitSecret))
 	l.add("defaultImage", s.order.fallback)
 	l.add("containerfiles", strconv.FormatBool(s.order.containerfiles))
 	return tektonv1.Params(*l)
@@ -221,41 +203,9 @@ func (r *Reconciler) addProxy(l *paramList, config *v1alpha1.CNBiConfigSpec) {
 // The run's annotations have the text as it is.
 func paramText(s string) string { return strings.ReplaceAll(s, "$(", "$ (") }
 
-// podTemplate is that of the build's pods: no token of the service account, no user but a random one of group 0, as on
-// OpenShift. There the platform chooses the user, and refuses any that is named here.
+// podTemplate is that of the build's pods. The base image is pulled for them, and the built one to validate it.
 func podTemplate(s *scope) *pod.PodTemplate {
-	config := &s.config
-	security := &corev1.PodSecurityContext{
-		RunAsNonRoot:   ptr.To(true),
-		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
-	if !s.openShift {
-		security.RunAsUser = ptr.To(randomUser(s.obj))
-		security.RunAsGroup = ptr.To[int64](0)
-	}
-	template := &pod.PodTemplate{
-		AutomountServiceAccountToken: ptr.To(false),
-		EnableServiceLinks:           ptr.To(false),
-		SecurityContext:              security,
-		NodeSelector:                 config.Build.NodeSelector,
-		Tolerations:                  config.Build.Tolerations,
-		Affinity:                     config.Build.Affinity,
-	}
-	// The kubelet alone reads them: to pull the base image, and the built one to validate it.
-	for _, name := range []string{secretName(s.obj.Spec.ImagePullSecret), s.order.pushSecret} {
-		if name != "" {
-			template.ImagePullSecrets = append(template.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
-		}
-	}
-	return template
-}
-
-// randomUser is a user ID that no image can have counted on, and the same for every build of an object.
-func randomUser(obj *v1alpha1.CustomNBImage) int64 {
-	const first, count = 1_000_000_000, 1_000_000
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(obj.UID)) // never fails
-	return first + int64(h.Sum32()%count)
+	return runs.PodTemplate(s.obj.UID, &s.config.Build, s.openShift, runs.SecretName(s.obj.Spec.ImagePullSecret), s.order.pushSecret)
 }
 
 // taskRunSpecs keeps the pods that run what users bring from the account that may push, since Tekton mounts an account's
@@ -265,7 +215,7 @@ func taskRunSpecs(s *scope, f flow) []tektonv1.PipelineTaskRunSpec {
 	if resources == nil {
 		resources = s.config.Build.Resources
 	}
-	untrusted := orDefault(s.config.Build.ServiceAccount, untrustedServiceAccount)
+	untrusted := orDefault(s.config.Build.ServiceAccount, runs.UntrustedServiceAccount)
 	var specs []tektonv1.PipelineTaskRunSpec
 	for _, name := range f.validates {
 		spec := tektonv1.PipelineTaskRunSpec{PipelineTaskName: name, ServiceAccountName: untrusted}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/manifests"
 )
 
@@ -37,7 +38,7 @@ func TestTaskRunSpecs(t *testing.T) {
 		obj := newObject()
 		spec.ServiceAccountName = "meteor-containerfile"
 		spec.PodTemplate = podTemplate(&scope{obj: obj})
-		spec.PodTemplate.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptrTo(randomUser(obj)), RunAsGroup: ptrTo[int64](0)}
+		spec.PodTemplate.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptrTo(runs.RandomUser(obj.UID)), RunAsGroup: ptrTo[int64](0)}
 		return spec
 	}
 	type specs = []tektonv1.PipelineTaskRunSpec

@@ -120,20 +120,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result, err := outcome.Result(errors.Join(s.err, err))
 	if err == nil {
-		result.RequeueAfter = earliest(result.RequeueAfter, s.nextPrune, s.nextLook)
+		result.RequeueAfter = outcome.Earliest(result.RequeueAfter, s.nextPrune, s.nextLook)
 	}
 	return result, err
-}
-
-// earliest is the shortest of some times to wait, of which zero means for ever.
-func earliest(waits ...time.Duration) time.Duration {
-	var first time.Duration
-	for _, d := range waits {
-		if d > 0 && (first == 0 || d < first) {
-			first = d
-		}
-	}
-	return first
 }
 
 func runPhases(ctx context.Context, s *scope, phases ...phase) error {

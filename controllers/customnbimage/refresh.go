@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"strconv"
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // defaultLookInterval is how often a source is looked at that may change.
@@ -43,8 +43,7 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 		s.nextLook = left
 		return nil
 	}
-	// The time that it was due tells this refresh from the others, also after a crash.
-	id := strconv.FormatInt(due.Unix(), 36)
+	id := runs.DueID(due)
 	if spec.Policy == v1alpha1.RefreshOnSourceChange {
 		changed, err := r.lookForChange(ctx, s, id)
 		if err != nil || !changed {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -23,7 +22,9 @@ import (
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/metrics"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=get;list;watch
@@ -83,7 +84,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		statuses:  apply.NewStatuses(mgr.GetClient(), fieldOwner),
 		events:    mgr.GetEventRecorder("meteor-operator"),
 		clock:     o.Clock,
-		cluster:   cluster{o.Tracker},
+		cluster:   o.Tracker,
 		installed: o.Installed,
 		metrics:   o.Metrics,
 		turns:     &turns{started: map[types.NamespacedName]time.Time{}},
@@ -124,7 +125,7 @@ func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, streams 
 		{
 			cache: mgr.GetCache(), kind: capabilities.PipelineRun, object: &tektonv1.PipelineRun{},
 			handlers: []handler.EventHandler{owner, handler.EnqueueRequestsFromMapFunc(r.objectsWaitingBeside)},
-			indexes:  indexes{indexRunsByOwner: runOwner, indexRunning: running},
+			indexes:  indexes{indexRunsByOwner: runs.OwnerUID, indexRunning: running},
 		},
 		{
 			cache: mgr.GetCache(), kind: capabilities.TaskRun, object: &tektonv1.TaskRun{},
@@ -132,7 +133,7 @@ func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, streams 
 			indexes:  indexes{indexTaskRunsByRun: runOfTaskRun},
 		},
 		{
-			cache: streams, kind: capabilities.ImageStream, object: metadataOf(capabilities.ImageStream),
+			cache: streams, kind: capabilities.ImageStream, object: install.MetadataOf(capabilities.ImageStream),
 			handlers: []handler.EventHandler{handler.EnqueueRequestsFromMapFunc(sameName)},
 		},
 	} {
@@ -185,30 +186,6 @@ func newStreamCache(mgr ctrl.Manager, watchNamespaces []string) (streamCache, er
 		return streamCache{}, fmt.Errorf("cannot add the cache of ImageStreams: %w", err)
 	}
 	return streams, nil
-}
-
-func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
-	obj := &metav1.PartialObjectMetadata{}
-	obj.SetGroupVersionKind(kind)
-	return obj
-}
-
-// cluster reads a Tracker.
-type cluster struct{ tracker *capabilities.Tracker }
-
-func (c cluster) HasTekton() bool {
-	return c.tracker.Has(capabilities.Pipeline) && c.tracker.Has(capabilities.PipelineRun) && c.tracker.Has(capabilities.TaskRun)
-}
-
-func (c cluster) HasImageStreams() bool { return c.tracker.Has(capabilities.ImageStream) }
-
-func (c cluster) IsOpenShift() bool { return c.tracker.Has(capabilities.SecurityContextConstraints) }
-
-func runOwner(obj client.Object) []string {
-	if owner := metav1.GetControllerOf(obj); owner != nil {
-		return []string{string(owner.UID)}
-	}
-	return nil
 }
 
 func runOfTaskRun(obj client.Object) []string {

@@ -14,6 +14,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/validate"
 )
 
@@ -25,9 +26,6 @@ const (
 	maxBuilds     = 5
 	maxReference  = 512
 )
-
-// defaultRetries is how often a build is tried again where no CNBiConfig says.
-const defaultRetries = 5
 
 // setResult puts what the build has come to into the status: everything but the conditions and the phase. Pure.
 func setResult(s *scope) {
@@ -46,7 +44,7 @@ func setResult(s *scope) {
 	case !seen.finished:
 		st.Stage = seen.stage
 	case s.mayRetry():
-		due := metav1.NewTime(seen.completed.Add(retryDelay(s.build.attempt)))
+		due := metav1.NewTime(seen.completed.Add(runs.RetryDelay(s.build.attempt)))
 		st.NextRetryTime = &due
 	case seen.failure == nil:
 		setImage(s)
@@ -217,15 +215,7 @@ func (s *scope) end() problem {
 // mayRetry tells whether another attempt follows the one that was seen.
 func (s *scope) mayRetry() bool {
 	seen := s.seen
-	return seen.finished && seen.failure != nil && seen.failure.transient() && s.build.attempt < s.maxAttempts()
-}
-
-// maxAttempts bounds how often one build is tried when the platform fails it.
-func (s *scope) maxAttempts() int32 {
-	if retries := s.config.Build.Retries; retries != nil {
-		return *retries + 1
-	}
-	return defaultRetries + 1
+	return seen.finished && seen.failure != nil && seen.failure.transient() && s.build.attempt < runs.MaxAttempts(&s.config.Build)
 }
 
 // problemMessage is why the newest build failed.

@@ -1,15 +1,13 @@
 package meteor
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // build is one build of one pipeline of an object.
@@ -31,17 +29,12 @@ type buildInputs struct {
 	Rebuild   string                `json:"rebuild,omitempty"`
 }
 
-// inputsHash is 10 hexadecimal characters of a SHA-256.
+// inputsHash is the part of a build's ID that its inputs decide.
 func inputsHash(obj *v1alpha1.Meteor, pipeline string) string {
-	data, err := json.Marshal(buildInputs{
+	return runs.InputsHash(buildInputs{
 		UID: string(obj.UID), Pipeline: pipeline, URL: obj.Spec.URL, Ref: obj.Spec.Ref,
-		GitSecret: secretName(obj.Spec.GitSecret), Rebuild: rebuildAsked(obj),
+		GitSecret: runs.SecretName(obj.Spec.GitSecret), Rebuild: rebuildAsked(obj),
 	})
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:10]
 }
 
 // newBuild names the build that the object asks for now, of which the status names the run of the last. The first
@@ -61,47 +54,20 @@ func newBuild(obj *v1alpha1.Meteor, pipeline, lastRun string) build {
 
 // refreshed is the build that a refresh begins which was due at the given time.
 func refreshed(obj *v1alpha1.Meteor, pipeline string, due time.Time) build {
-	return build{id: inputsHash(obj, pipeline) + "-t" + dueID(due), attempt: 1}
+	return build{id: inputsHash(obj, pipeline) + "-t" + runs.DueID(due), attempt: 1}
 }
 
-// dueID tells the refreshes of one object apart, also after a crash.
-func dueID(due time.Time) string { return strconv.FormatInt(due.Unix(), 36) }
-
-// rebuildAsked is the wish for another build. Who takes the annotation off asks for nothing: then it is the value that
-// was acted on last.
+// rebuildAsked is the wish for another build.
 func rebuildAsked(obj *v1alpha1.Meteor) string {
-	const limit = 256
-	value := obj.Annotations[v1alpha1.AnnotationRebuild]
-	if value == "" {
-		return obj.Status.LastRebuild
-	}
-	if len(value) <= limit {
-		return value
-	}
-	sum := sha256.Sum256([]byte(value))
-	return hex.EncodeToString(sum[:])
+	return runs.Wish(obj, v1alpha1.AnnotationRebuild, obj.Status.LastRebuild)
 }
 
 // runNamePattern is what a run's name ends with.
 var runNamePattern = regexp.MustCompile(`^.*-([0-9a-f]{10}(?:-[gt][0-9a-z]+)?)(?:-r([0-9]{1,3}))?$`)
 
-// runName names the PipelineRun of one attempt: the same facts give the same name, whatever crashes, so that a build
-// cannot be started twice.
+// runName names the PipelineRun of one attempt.
 func (b build) runName(obj *v1alpha1.Meteor, pipeline string) string {
-	suffix := "-" + b.id
-	if b.attempt > 1 {
-		suffix += "-r" + strconv.FormatInt(int64(b.attempt), 10)
-	}
-	return bounded(obj.Name+"-"+pipeline, suffix)
-}
-
-// bounded cuts a name so that it leaves room in a label value (63 characters) for what Tekton appends for TaskRuns.
-func bounded(name, suffix string) string {
-	const limit = 48
-	if len(name)+len(suffix) > limit {
-		name = strings.TrimRight(name[:limit-len(suffix)], "-.")
-	}
-	return name + suffix
+	return runs.Name(obj.Name+"-"+pipeline, b.id, b.attempt)
 }
 
 // parseRunName finds the build that a run is an attempt of.
@@ -115,21 +81,4 @@ func parseRunName(name string) (build, bool) {
 		b.attempt = int32(n)
 	}
 	return b, true
-}
-
-// retryDelay is how long after the end of the given attempt the next one starts.
-func retryDelay(attempt int32) time.Duration {
-	const first, longest = 10 * time.Second, 160 * time.Second
-	delay := first
-	for ; attempt > 1 && delay < longest; attempt-- {
-		delay *= 2
-	}
-	return min(delay, longest)
-}
-
-func secretName(ref *v1alpha1.LocalSecretReference) string {
-	if ref == nil {
-		return ""
-	}
-	return ref.Name
 }

@@ -3,7 +3,6 @@ package meteor
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -113,15 +112,5 @@ func TestSiteNames(t *testing.T) {
 		if errs := validation.IsDNS1123Subdomain(host); len(errs) > 0 || len(strings.SplitN(host, ".", 2)[0]) > 63 {
 			t.Errorf("%q is no host: %v", host, errs)
 		}
-	}
-}
-
-func TestRetryDelay(t *testing.T) {
-	var got []time.Duration
-	for attempt := int32(1); attempt <= 6; attempt++ {
-		got = append(got, retryDelay(attempt)/time.Second)
-	}
-	if diff := cmp.Diff([]time.Duration{10, 20, 40, 80, 160, 160}, got); diff != "" {
-		t.Errorf("seconds (-want +got):\n%s", diff)
 	}
 }

@@ -29,12 +29,11 @@ func newImage(obj *v1alpha1.Meteor) *v1alpha1.CustomNBImage {
 			annotations[key] = value
 		}
 	}
+	m := ownedMeta(obj, obj.Name)
+	m.Annotations = annotations
 	return &v1alpha1.CustomNBImage{
-		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.CustomNBImageKind},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: obj.Name, Namespace: obj.Namespace, Labels: labelsOf(obj), Annotations: annotations,
-			OwnerReferences: []metav1.OwnerReference{ownerOf(obj)},
-		},
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.CustomNBImageKind},
+		ObjectMeta: m,
 		Spec: v1alpha1.CustomNBImageSpec{
 			BuildType:     v1alpha1.BuildTypeGitRepository,
 			RepositoryURL: v1alpha1.RepositoryURL(obj.Spec.URL),

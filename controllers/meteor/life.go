@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/kube"
 )
 
 // life is how long an object lives, as seen at one moment.
@@ -87,11 +87,11 @@ func (r *reaper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if !obj.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	config := &v1alpha1.CNBiConfig{}
-	if err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config); client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	config, _, err := kube.Settings(ctx, r.client)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	l := lifeOf(obj, &config.Spec.Meteor, r.clock.Now())
+	l := lifeOf(obj, &config.Meteor, r.clock.Now())
 	if l.expires.IsZero() {
 		return ctrl.Result{}, nil
 	}
@@ -99,7 +99,7 @@ func (r *reaper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
 	// Somebody may have raised ttl at the last moment: then this is not the newest version, and stays.
-	err := r.client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground),
+	err = r.client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground),
 		client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion})
 	switch {
 	case apierrors.IsNotFound(err):

@@ -1,10 +1,8 @@
 package meteor
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/book"
 	"github.com/meteor-zone/meteor-operator/internal/failure"
 )
@@ -104,9 +103,6 @@ func lag(run *tektonv1.PipelineRun, tasks taskRuns, now time.Time) time.Duration
 	return 0
 }
 
-// commitPattern is what a commit's name looks like, by SHA-1 or SHA-256.
-var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // readBook reads what the task left. Its middle step is not trusted: so of the first it is its own last words that count,
 // and it is the last one's success that makes the image its word.
 func (o *observation) readBook(task *tektonv1.TaskRun) {
@@ -114,15 +110,16 @@ func (o *observation) readBook(task *tektonv1.TaskRun) {
 		return
 	}
 	for _, step := range task.Status.Steps {
-		if commit := resultOfStep(step, resultCommit); step.Name == stepPrepare && commitPattern.MatchString(commit) {
+		if commit, _ := runs.ResultOfStep(step, resultCommit); step.Name == stepPrepare && runs.IsCommit(commit) {
 			o.commit = commit
 		}
 	}
 	if !task.IsSuccessful() {
 		return
 	}
-	o.image = resultOf(task, resultImage)
-	if report, err := book.ParseReport([]byte(resultOf(task, resultBook))); err == nil {
+	o.image, _ = runs.Result(task, resultImage)
+	said, _ := runs.Result(task, resultBook)
+	if report, err := book.ParseReport([]byte(said)); err == nil {
 		o.book = *report
 	}
 }
@@ -162,49 +159,15 @@ func webAddress(text string) string {
 	return text
 }
 
-// resultOf finds a result of a TaskRun. Tekton fills in status.results when the TaskRun has ended; in a cancelled one the
-// steps' last words have them.
-func resultOf(task *tektonv1.TaskRun, name string) string {
-	for _, result := range task.Status.Results {
-		if result.Name == name {
-			return result.Value.StringVal
-		}
-	}
-	value := ""
-	for _, step := range task.Status.Steps {
-		if v := resultOfStep(step, name); v != "" {
-			value = v
-		}
-	}
-	return value
-}
-
-// resultOfStep finds a result in a step's last words.
-func resultOfStep(step tektonv1.StepState, name string) string {
-	if step.Terminated == nil {
-		return ""
-	}
-	var results []struct{ Key, Value string }
-	if json.Unmarshal([]byte(step.Terminated.Message), &results) != nil {
-		return ""
-	}
-	value := ""
-	for _, result := range results {
-		if result.Key == name {
-			value = result.Value
-		}
-	}
-	return value
-}
-
 // classify turns the end of a failed run of the pipeline jupyterbook into what the user is told. The most specific
 // witness is asked first: what a step wrote, then what happened to the containers, then Tekton's own words.
 func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
 	if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
 		return classifyReason(c)
 	}
-	step := failedStep(task)
-	if f, err := failure.Parse([]byte(resultOfStep(step, resultFailure))); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
+	step := runs.FailedStep(task)
+	said, _ := runs.ResultOfStep(step, resultFailure)
+	if f, err := failure.Parse([]byte(said)); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
 		return problem{string(f.Reason), sentence(f.Message)}
 	}
 	if t := step.Terminated; t != nil && (t.Reason == "OOMKilled" || strings.Contains(t.Message, "OOMKilled")) {
@@ -215,16 +178,6 @@ func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
 
 // knownToBuild are the reasons that the step may give which runs what is not trusted.
 var knownToBuild = []failure.Reason{failure.BookNotFound, failure.BuildFailed, failure.UnsupportedFile, failure.ImageInvalid}
-
-// failedStep is the first step that failed; those behind it were skipped.
-func failedStep(task *tektonv1.TaskRun) tektonv1.StepState {
-	for _, step := range task.Status.Steps {
-		if step.Terminated != nil && step.Terminated.ExitCode != 0 {
-			return step
-		}
-	}
-	return tektonv1.StepState{}
-}
 
 // classifyReason goes by Tekton's words alone.
 func classifyReason(c *apis.Condition) problem {

@@ -17,17 +17,18 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/kube"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
 func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
-	config := &v1alpha1.CNBiConfig{}
-	err := r.client.Get(ctx, types.NamespacedName{Name: v1alpha1.CNBiConfigName}, config)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot read the CNBiConfig: %w", err)
+	var err error
+	if s.config, s.configured, err = kube.Settings(ctx, r.client); err != nil {
+		return err
 	}
-	s.config, s.configured = config.Spec, err == nil
 	s.openShift = r.cluster.IsOpenShift()
 	return nil
 }
@@ -134,7 +135,7 @@ func (r *Reconciler) observeRun(ctx context.Context, s *scope, p *part) error {
 }
 
 func (r *Reconciler) untilRetry(p *part) time.Duration {
-	return p.seen.completed.Add(retryDelay(p.build.attempt)).Sub(r.clock.Now())
+	return p.seen.completed.Add(runs.RetryDelay(p.build.attempt)).Sub(r.clock.Now())
 }
 
 func (r *Reconciler) lookUpRun(ctx context.Context, s *scope, p *part) (*observation, error) {
@@ -203,15 +204,13 @@ func (r *Reconciler) startRun(ctx context.Context, s *scope, p *part) error {
 	return nil
 }
 
-// awaitRun waits for the cache to show a run that exists. One that is another's, or has lost the label that the cache
-// selects by, it will never show.
+// awaitRun waits for the cache to show a run that exists.
 func (r *Reconciler) awaitRun(ctx context.Context, s *scope, run *tektonv1.PipelineRun) error {
-	current := metadataOf(capabilities.PipelineRun)
-	err := r.direct.Get(ctx, client.ObjectKeyFromObject(run), current)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("cannot read PipelineRun %q: %w", run.Name, err)
+	hidden, err := runs.Hidden(ctx, r.direct, run, s.obj)
+	if err != nil {
+		return err
 	}
-	if err == nil && (!metav1.IsControlledBy(current, s.obj) || current.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue) {
+	if hidden {
 		return nameTaken("PipelineRun", run.Name)
 	}
 	return outcome.Wait(v1alpha1.ReasonPreparing, "Waiting for the cache to catch up", staleAfter)
@@ -226,7 +225,7 @@ func (r *Reconciler) concludeRun(s *scope, p *part) error {
 		return outcome.Wait(v1alpha1.ReasonBuilding, fmt.Sprintf("PipelineRun %q runs", seen.runName), seen.lookAgain)
 	case s.mayRetry(p):
 		f := seen.failure
-		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, p.build.attempt+1, s.maxAttempts()), max(r.untilRetry(p), staleAfter))
+		return outcome.Wait(f.reason, fmt.Sprintf("%s; attempt %d of %d follows", f.message, p.build.attempt+1, runs.MaxAttempts(&s.config.Build)), max(r.untilRetry(p), staleAfter))
 	}
 	p.ended = true
 	if s.obj.Spec.Refresh != nil {
@@ -247,17 +246,7 @@ func (r *Reconciler) concludeRun(s *scope, p *part) error {
 // mayRetry tells whether another attempt follows the one that was seen.
 func (s *scope) mayRetry(p *part) bool {
 	seen := p.seen
-	return seen.finished && seen.failure != nil && seen.failure.transient() && p.build.attempt < s.maxAttempts()
-}
-
-// defaultRetries is how often a build is tried again where no CNBiConfig says.
-const defaultRetries = 5
-
-func (s *scope) maxAttempts() int32 {
-	if retries := s.config.Build.Retries; retries != nil {
-		return *retries + 1
-	}
-	return defaultRetries + 1
+	return seen.finished && seen.failure != nil && seen.failure.transient() && p.build.attempt < runs.MaxAttempts(&s.config.Build)
 }
 
 // end is how a failed build is told. A failure of the platform's has been tried again as often as it may be.
@@ -296,7 +285,7 @@ func (r *Reconciler) checkInstalled(ctx context.Context, s *scope, pipeline stri
 
 // checkForeign sees that somebody else's Pipeline is there. Such are not cached, so it is asked for again now and then.
 func (r *Reconciler) checkForeign(ctx context.Context, s *scope, pipeline string) error {
-	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: pipeline}, metadataOf(capabilities.Pipeline))
+	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: pipeline}, install.MetadataOf(capabilities.Pipeline))
 	if apierrors.IsNotFound(err) {
 		const soonest, latest = 5 * time.Second, time.Minute
 		s.wake(min(max(r.clock.Since(s.obj.CreationTimestamp.Time)/4, soonest), latest))
@@ -308,27 +297,12 @@ func (r *Reconciler) checkForeign(ctx context.Context, s *scope, pipeline string
 	return nil
 }
 
-// checkSecrets waits for the Secrets that a build names. They are not cached, so they are asked for now and then, the
-// less often the longer it takes.
+// checkSecrets waits for the Secrets that a build names.
 func (r *Reconciler) checkSecrets(ctx context.Context, s *scope, o order) error {
-	for _, secret := range []struct{ name, namedBy string }{
-		{secretName(s.obj.Spec.GitSecret), "spec.gitSecret names"},
-		{o.pushSecret, "spec.registry.pushSecret of the CNBiConfig asks for"},
-	} {
-		if secret.name == "" {
-			continue
-		}
-		err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: secret.name}, metadataOf(secretKind))
-		if apierrors.IsNotFound(err) {
-			const soonest, latest = 2 * time.Second, 30 * time.Second
-			waited := r.clock.Since(s.obj.CreationTimestamp.Time)
-			return outcome.Wait(v1alpha1.ReasonSecretMissing, fmt.Sprintf("Secret %q, which %s, does not exist in namespace %q: create it, and the build starts by itself", secret.name, secret.namedBy, s.obj.Namespace), min(max(waited/4, soonest), latest))
-		}
-		if err != nil {
-			return fmt.Errorf("cannot look for Secret %q: %w", secret.name, err)
-		}
-	}
-	return nil
+	return runs.CheckSecrets(ctx, r.direct, s.obj, r.clock.Now(),
+		runs.Secret{Name: runs.SecretName(s.obj.Spec.GitSecret), NamedBy: "spec.gitSecret names"},
+		runs.Secret{Name: o.pushSecret, NamedBy: "spec.registry.pushSecret of the CNBiConfig asks for"},
+	)
 }
 
 // removeOvertaken ends the builds that an edit has overtaken, and a look at the repository that is over.
@@ -336,20 +310,20 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 	if !r.cluster.HasTekton() {
 		return nil
 	}
-	runs, err := r.runsOf(ctx, s.obj)
+	all, err := runs.Of(ctx, r.client, indexRunsByMeteor, s.obj)
 	if err != nil {
 		return err
 	}
-	for i := range runs {
-		run := &runs[i]
+	for i := range all {
+		run := &all[i]
 		current := run.IsDone() || s.asksFor(run)
-		if run.Labels[v1alpha1.LabelLook] != "" {
+		if runs.IsLook(run) {
 			current = run.Name == s.lookRun
 		}
 		if current {
 			continue
 		}
-		if err := r.remove(ctx, run); err != nil {
+		if err := runs.Remove(ctx, r.client, run); err != nil {
 			return err
 		}
 	}
@@ -359,7 +333,7 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 // asksFor tells whether a run is one of a build that the object asks for.
 func (s *scope) asksFor(run *tektonv1.PipelineRun) bool {
 	return slices.ContainsFunc(s.parts, func(p *part) bool {
-		return p.runs() && run.Labels[labelPipeline] == p.name && run.Labels[v1alpha1.LabelBuild] == p.build.id
+		return p.runs() && run.Labels[runs.LabelPipeline] == p.name && run.Labels[v1alpha1.LabelBuild] == p.build.id
 	})
 }
 

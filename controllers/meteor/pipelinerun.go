@@ -4,38 +4,29 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 const (
-	// labelPipeline names the pipeline that a run was started for.
-	labelPipeline = "meteor.zone/pipeline"
 	// taskFindCommit is the Task that looks up what a branch or tag stands for.
 	taskFindCommit = "meteor-find-commit"
-	// untrustedServiceAccount may do nothing: a book's build runs the repository's notebooks.
-	untrustedServiceAccount = "meteor-validate"
-	defaultTimeout          = time.Hour
-	lookTimeout             = 10 * time.Minute
-	// internalRegistry is the repository in OpenShift's internal registry that a site's images go to.
-	internalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
+	defaultTimeout = time.Hour
+	lookTimeout    = 10 * time.Minute
 )
 
 // order is what a book is built with, and where its site's image goes.
@@ -58,7 +49,7 @@ func (r *Reconciler) orderOf(s *scope, p *part) (order, error) {
 		if !r.cluster.HasImageStreams() {
 			return o, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
 		}
-		repository, o.token = internalRegistry, o.pushSecret == ""
+		repository, o.token = runs.InternalRegistry, o.pushSecret == ""
 	}
 	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", siteName(s.obj.Name)).Replace(repository) + ":" + p.build.id
 	return o, nil
@@ -66,20 +57,13 @@ func (r *Reconciler) orderOf(s *scope, p *part) (order, error) {
 
 // pushSecret is the name, in the namespace of a build, of the Secret that images are pushed and pulled with.
 func pushSecret(config *v1alpha1.CNBiConfigSpec) string {
-	switch ref := config.Registry.PushSecret; {
-	case ref == nil:
-		return ""
-	case ref.Source == v1alpha1.SecretFromOperator:
-		return install.PushSecret
-	default:
-		return ref.Name
-	}
+	return runs.SharedSecret(config.Registry.PushSecret, install.PushSecret)
 }
 
 // newRun builds the run of one attempt, if all that it needs is there.
 func (r *Reconciler) newRun(ctx context.Context, s *scope, p *part) (*tektonv1.PipelineRun, error) {
 	run := newRunOf(s.obj, p.build.runName(s.obj, p.name))
-	run.Labels[labelPipeline] = p.name
+	run.Labels[runs.LabelPipeline] = p.name
 	run.Labels[v1alpha1.LabelBuild] = p.build.id
 	run.Spec.PipelineRef = &tektonv1.PipelineRef{Name: p.name}
 	if p.name != v1alpha1.PipelineJupyterBook {
@@ -117,7 +101,7 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope, o order) error 
 	if !o.token {
 		return nil
 	}
-	stream := metadataOf(capabilities.ImageStream)
+	stream := install.MetadataOf(capabilities.ImageStream)
 	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: siteName(s.obj.Name)}, stream)
 	switch {
 	case err == nil && !metav1.IsControlledBy(stream, s.obj):
@@ -155,24 +139,12 @@ func (r *Reconciler) newLookRun(s *scope) *tektonv1.PipelineRun {
 
 // newRunOf is an empty run that belongs to the object.
 func newRunOf(obj *v1alpha1.Meteor, name string) *tektonv1.PipelineRun {
-	return &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{
-		Name: name, Namespace: obj.Namespace, Labels: labelsOf(obj), OwnerReferences: []metav1.OwnerReference{ownerOf(obj)},
-	}}
+	return &tektonv1.PipelineRun{ObjectMeta: ownedMeta(obj, name)}
 }
 
-// labelsOf are those of everything that is made for the object.
-func labelsOf(obj *v1alpha1.Meteor) map[string]string {
-	return map[string]string{
-		v1alpha1.LabelPartOf:    v1alpha1.PartOfValue,
-		v1alpha1.LabelManagedBy: v1alpha1.ManagedByValue,
-		v1alpha1.LabelMeteor:    obj.Name,
-	}
-}
-
-func ownerOf(obj *v1alpha1.Meteor) metav1.OwnerReference {
-	return metav1.OwnerReference{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.MeteorKind, Name: obj.Name, UID: obj.UID, Controller: ptr.To(true),
-	}
+// ownedMeta is the metadata of everything that is made for the object.
+func ownedMeta(obj *v1alpha1.Meteor, name string) metav1.ObjectMeta {
+	return runs.OwnedMeta(obj, v1alpha1.MeteorKind, v1alpha1.LabelMeteor, name)
 }
 
 func param(name, value string) tektonv1.Param {
@@ -201,7 +173,7 @@ func (r *Reconciler) gitParams(s *scope) tektonv1.Params {
 		proxy.NoProxy = ""
 	}
 	return given(
-		param("url", s.obj.Spec.URL), param("ref", string(s.obj.Spec.Ref)), param("gitSecret", secretName(s.obj.Spec.GitSecret)),
+		param("url", s.obj.Spec.URL), param("ref", string(s.obj.Spec.Ref)), param("gitSecret", runs.SecretName(s.obj.Spec.GitSecret)),
 		param("httpProxy", proxy.HTTPProxy), param("httpsProxy", proxy.HTTPSProxy), param("noProxy", proxy.NoProxy),
 	)
 }
@@ -220,39 +192,12 @@ func insecure(config *v1alpha1.CNBiConfigSpec, image string) string {
 	return strconv.FormatBool(config.Registry.InsecureFor(host) != v1alpha1.InsecureNever)
 }
 
-// taskRunTemplate is that of pods without a token of their account, as no user but a random one of group 0, as on
-// OpenShift. There the platform chooses the user, and refuses any that is named here.
+// taskRunTemplate is that of pods which run the repository's notebooks.
 func taskRunTemplate(s *scope, o order) tektonv1.PipelineTaskRunTemplate {
-	security := &corev1.PodSecurityContext{
-		RunAsNonRoot:   ptr.To(true),
-		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-	}
-	if !s.openShift {
-		security.RunAsUser, security.RunAsGroup = ptr.To(randomUser(s.obj)), ptr.To[int64](0)
-	}
-	template := &pod.PodTemplate{
-		AutomountServiceAccountToken: ptr.To(false),
-		EnableServiceLinks:           ptr.To(false),
-		SecurityContext:              security,
-		NodeSelector:                 s.config.Build.NodeSelector,
-		Tolerations:                  s.config.Build.Tolerations,
-		Affinity:                     s.config.Build.Affinity,
-	}
-	if o.pushSecret != "" {
-		template.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.pushSecret}}
-	}
 	return tektonv1.PipelineTaskRunTemplate{
-		ServiceAccountName: cmp.Or(s.config.Build.ServiceAccount, untrustedServiceAccount),
-		PodTemplate:        template,
+		ServiceAccountName: cmp.Or(s.config.Build.ServiceAccount, runs.UntrustedServiceAccount),
+		PodTemplate:        runs.PodTemplate(s.obj.UID, &s.config.Build, s.openShift, o.pushSecret),
 	}
-}
-
-// randomUser is a user ID that no image can have counted on, and the same for every build of an object.
-func randomUser(obj *v1alpha1.Meteor) int64 {
-	const first, count = 1_000_000_000, 1_000_000
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(obj.UID)) // never fails
-	return first + int64(h.Sum32()%count)
 }
 
 func timeoutOf(config *v1alpha1.CNBiConfigSpec) time.Duration {

@@ -125,7 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result, err := outcome.Result(errors.Join(s.outcome(), err))
 	if err == nil {
-		result.RequeueAfter = earliest(append(s.next, result.RequeueAfter, s.life.untilWarning)...)
+		result.RequeueAfter = outcome.Earliest(append(s.next, result.RequeueAfter, s.life.untilWarning)...)
 	}
 	return result, err
 }
@@ -140,17 +140,6 @@ func (s *scope) outcome() error {
 }
 
 func (s *scope) wake(after time.Duration) { s.next = append(s.next, after) }
-
-// earliest is the shortest of some times to wait, of which zero means for ever.
-func earliest(waits ...time.Duration) time.Duration {
-	var first time.Duration
-	for _, d := range waits {
-		if d > 0 && (first == 0 || d < first) {
-			first = d
-		}
-	}
-	return first
-}
 
 func runPhases(ctx context.Context, s *scope, phases ...phase) error {
 	for _, phase := range phases {

@@ -14,6 +14,7 @@ import (
 	"knative.dev/pkg/apis"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // defaultLookInterval is how often a repository is looked at whose branch may move.
@@ -68,7 +69,7 @@ func intervalOf(spec *v1alpha1.RefreshSpec) time.Duration {
 // lookForChange has a run look up the commit, and tells whether that is another than the newest build's. The manager
 // itself has neither credentials nor ways to git servers.
 func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time) (bool, error) {
-	s.lookRun = bounded(s.obj.Name, "-look-"+dueID(due))
+	s.lookRun = runs.Bounded(s.obj.Name, "-look-"+runs.DueID(due))
 	run := &tektonv1.PipelineRun{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.lookRun}, run)
 	if apierrors.IsNotFound(err) {
@@ -93,8 +94,10 @@ func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time)
 		return false, nil
 	}
 	commit := ""
-	if task := tasks[taskFind]; task != nil && task.IsSuccessful() && commitPattern.MatchString(resultOf(task, resultCommit)) {
-		commit = resultOf(task, resultCommit)
+	if task := tasks[taskFind]; task != nil && task.IsSuccessful() {
+		if found, _ := runs.Result(task, resultCommit); runs.IsCommit(found) {
+			commit = found
+		}
 	}
 	last := s.obj.Status.GitCommit
 	if commit != "" {

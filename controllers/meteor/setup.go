@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +25,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // +kubebuilder:rbac:groups=meteor.zone,resources=meteors,verbs=get;list;watch;delete
@@ -83,7 +83,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		statuses:  apply.NewStatuses(mgr.GetClient(), fieldOwner),
 		events:    recorder,
 		clock:     o.Clock,
-		cluster:   cluster{o.Tracker},
+		cluster:   o.Tracker,
 		installed: o.Installed,
 		metrics:   o.Metrics,
 		images:    o.Images,
@@ -134,7 +134,7 @@ func removals() predicate.Predicate {
 // watchOthers adds the watches on kinds that may be absent.
 func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, c controller.Controller, tracker *capabilities.Tracker) error {
 	index := func(ctx context.Context) error {
-		return mgr.GetCache().IndexField(ctx, &tektonv1.PipelineRun{}, indexRunsByMeteor, runOwner)
+		return mgr.GetCache().IndexField(ctx, &tektonv1.PipelineRun{}, indexRunsByMeteor, runs.OwnerUID)
 	}
 	if err := tracker.When(ctx, capabilities.PipelineRun, index, func(context.Context) {}); err != nil {
 		return fmt.Errorf("cannot index PipelineRuns: %w", err)
@@ -154,14 +154,6 @@ func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, c contro
 		if err := tracker.Watch(ctx, c, mgr.GetCache(), w.kind, w.object, w.handler); err != nil {
 			return fmt.Errorf("cannot watch %s: %w", w.kind.Kind, err)
 		}
-	}
-	return nil
-}
-
-// runOwner is an indexer.
-func runOwner(obj client.Object) []string {
-	if owner := metav1.GetControllerOf(obj); owner != nil && owner.Kind == v1alpha1.MeteorKind {
-		return []string{string(owner.UID)}
 	}
 	return nil
 }
@@ -197,22 +189,3 @@ func (r *Reconciler) list(ctx context.Context, opts ...client.ListOption) []reco
 	}
 	return requests
 }
-
-func metadataOf(kind schema.GroupVersionKind) *metav1.PartialObjectMetadata {
-	obj := &metav1.PartialObjectMetadata{}
-	obj.SetGroupVersionKind(kind)
-	return obj
-}
-
-// cluster reads a Tracker.
-type cluster struct{ tracker *capabilities.Tracker }
-
-func (c cluster) HasTekton() bool {
-	return c.tracker.Has(capabilities.Pipeline) && c.tracker.Has(capabilities.PipelineRun) && c.tracker.Has(capabilities.TaskRun)
-}
-
-func (c cluster) HasImageStreams() bool { return c.tracker.Has(capabilities.ImageStream) }
-
-func (c cluster) HasRoutes() bool { return c.tracker.Has(capabilities.Route) }
-
-func (c cluster) IsOpenShift() bool { return c.tracker.Has(capabilities.SecurityContextConstraints) }

@@ -2,9 +2,6 @@ package meteor
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,7 +23,9 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/apply"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditions"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/book"
 )
 
@@ -43,8 +42,6 @@ const (
 	ingressPatience = time.Minute
 )
 
-var secretKind = corev1.SchemeGroupVersion.WithKind("Secret")
-
 // siteName is the name of all objects that serve a Meteor's site, which has to be one label of a DNS name, and short
 // enough for what Routes make of it.
 func siteName(meteor string) string {
@@ -53,17 +50,8 @@ func siteName(meteor string) string {
 	if len(name) <= limit && !strings.Contains(meteor, ".") {
 		return name
 	}
-	hash := hashOf(meteor)[:8]
+	hash := runs.Hash(meteor)[:8]
 	return strings.TrimRight(name[:min(len(name), limit-len(hash)-1)], "-") + "-" + hash
-}
-
-func hashOf(v any) string {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // texts and API objects always marshal
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:16]
 }
 
 // ensure applies a wanted object, unless the one that is there has had the same applied before and still is the same. It
@@ -77,7 +65,7 @@ func (r *Reconciler) ensure(ctx context.Context, wanted, current client.Object, 
 	u := &unstructured.Unstructured{Object: content}
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(content, "spec", "template", "metadata", "creationTimestamp")
-	hash := hashOf(content)
+	hash := runs.Hash(content)[:16]
 	if same && current.GetAnnotations()[annotationApplied] == hash {
 		return false, nil
 	}
@@ -104,7 +92,7 @@ func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, wanted, current cl
 		return r.ensure(ctx, wanted, current, true)
 	}
 	// One that is not ours has no label by which the cache would know it.
-	live := metadataOf(wanted.GetObjectKind().GroupVersionKind())
+	live := install.MetadataOf(wanted.GetObjectKind().GroupVersionKind())
 	err = r.direct.Get(ctx, client.ObjectKeyFromObject(wanted), live)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("cannot read %s %q: %w", kind, wanted.GetName(), err)
@@ -117,11 +105,9 @@ func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, wanted, current cl
 
 // objectMeta is that of every object that serves the site.
 func objectMeta(obj *v1alpha1.Meteor) metav1.ObjectMeta {
-	labels := labelsOf(obj)
-	labels[labelSite] = siteName(obj.Name)
-	return metav1.ObjectMeta{
-		Name: siteName(obj.Name), Namespace: obj.Namespace, Labels: labels, OwnerReferences: []metav1.OwnerReference{ownerOf(obj)},
-	}
+	m := ownedMeta(obj, siteName(obj.Name))
+	m.Labels[labelSite] = m.Name
+	return m
 }
 
 func selectorOf(obj *v1alpha1.Meteor) map[string]string {
@@ -192,7 +178,7 @@ func siteHost(obj *v1alpha1.Meteor, domain string) string {
 	const limit = 63
 	label := obj.Name + "-" + obj.Namespace
 	if len(label) > limit || strings.Contains(label, ".") {
-		hash := hashOf(label)[:8]
+		hash := runs.Hash(label)[:8]
 		label = strings.Trim(strings.ReplaceAll(label, ".", "-")[:min(len(label), limit-len(hash)-1)], "-") + "-" + hash
 	}
 	return label + "." + domain
