@@ -60,12 +60,8 @@ test-envtest: ## Unit tests and those on a real kube-apiserver, with the race de
 	KUBEBUILDER_ASSETS=$$(go run ./test/cluster/cmd/cluster assets) go test -race ./...
 
 .PHONY: test-e2e
-test-e2e: ## What users do, on a cluster
+test-e2e: ## What users do, on a cluster; on the local one also that the manager has the rights that it uses and no others
 	go test -count=1 -timeout 45m -tags e2e -v ./test/e2e
-
-.PHONY: test-rights
-test-rights: ## After test-e2e: compare the manager's rights with what it has asked for
-	go run ./test/rights
 
 .PHONY: bench
 bench: ## Print the figures, from the local cluster

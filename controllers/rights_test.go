@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -157,8 +160,9 @@ func sources(t *testing.T) {
 	}
 }
 
-// exercise has the operator do all that it does in namespaces, and looks that nothing was refused.
-func exercise(t *testing.T, requests *testenv.Requests, namespace string) {
+// exercise has the operator do all that it does in namespaces, and looks that nothing was refused. In between, once
+// the namespace has all that it gets, look looks at it.
+func exercise(t *testing.T, requests *testenv.Requests, namespace string, look func(t *testing.T, namespace string)) {
 	t.Helper()
 	obj := fixture.Import(namespace, "image", "registry.example.com/a/b:1").Obj()
 	if err := env.Client.Create(t.Context(), obj); err != nil {
@@ -166,6 +170,7 @@ func exercise(t *testing.T, requests *testenv.Requests, namespace string) {
 	}
 	testenv.Eventually(t, "the build starts", ready(obj, v1alpha1.ReasonImporting))
 	configured(t, 1)
+	look(t, namespace)
 
 	sources(t)
 	editConfig(t, func(c *v1alpha1.CNBiConfig) {
@@ -209,12 +214,72 @@ func exercise(t *testing.T, requests *testenv.Requests, namespace string) {
 	}
 }
 
+// accountsMayNothing asks the API server whether the accounts of builds may do more in their namespace than an account
+// that was given nothing.
+func accountsMayNothing(t *testing.T, namespace string) {
+	t.Helper()
+	accountsMay(t, namespace, rulesOf(t, namespace, "default"))
+}
+
+// oneAccountMayPush is the same where images go to OpenShift's registry.
+func oneAccountMayPush(t *testing.T, namespace string) {
+	t.Helper()
+	const layers = "image.openshift.io/imagestreams/layers []"
+	want := append([]string{"get " + layers, "update " + layers}, rulesOf(t, namespace, "default")...)
+	slices.Sort(want)
+	accountsMay(t, namespace, want)
+}
+
+func accountsMay(t *testing.T, namespace string, pushes []string) {
+	t.Helper()
+	nothing := rulesOf(t, namespace, "default")
+	for account, want := range map[string][]string{"meteor-pipeline": pushes, "meteor-validate": nothing, "meteor-containerfile": nothing} {
+		testenv.Eventually(t, account+" may do what a build does, and nothing else", func() error {
+			if diff := cmp.Diff(want, rulesOf(t, namespace, account)); diff != "" {
+				return fmt.Errorf("-want, +got: %s", diff)
+			}
+			return nil
+		})
+	}
+}
+
+// rulesOf spells out what an account may do in its namespace.
+func rulesOf(t *testing.T, namespace, account string) []string {
+	t.Helper()
+	cfg := rest.CopyConfig(env.Config)
+	cfg.Impersonate = rest.ImpersonationConfig{
+		UserName: "system:serviceaccount:" + namespace + ":" + account,
+		Groups:   []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+	}
+	as, err := client.New(cfg, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
+	if err := as.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, rule := range review.Status.ResourceRules {
+		forEach(rbacv1.PolicyRule{APIGroups: rule.APIGroups, Resources: rule.Resources, Verbs: rule.Verbs}, func(group, resource, verb string) {
+			all = append(all, fmt.Sprintf("%s %s/%s %v", verb, group, resource, rule.ResourceNames))
+		})
+	}
+	for _, rule := range review.Status.NonResourceRules {
+		all = append(all, fmt.Sprintf("%v %v", rule.Verbs, rule.NonResourceURLs))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // TestRightsSuffice runs the operator with what config/default gives it.
 func TestRightsSuffice(t *testing.T) {
 	env.InstallTekton(t)
 	removeConfig(t)
 	install(t, "default", "")
-	exercise(t, startAsOperator(t), env.Namespace(t))
+	env.InstallImageStreams(t)
+	t.Cleanup(func() { env.RemoveImageStreams(t) })
+	exercise(t, startAsOperator(t), env.Namespace(t), oneAccountMayPush)
 }
 
 // TestRightsInSomeNamespaces runs it with what config/namespaced gives it: rights in one namespace, and on its own
@@ -244,7 +309,7 @@ func TestRightsInSomeNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	requests := startAsOperator(t, ns)
-	exercise(t, requests, ns)
+	exercise(t, requests, ns, accountsMayNothing)
 	for _, w := range requests.Writes() {
 		if strings.Contains(w, "/"+other+"/") {
 			t.Errorf("another namespace was touched: %s", w)

@@ -89,6 +89,7 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Proxy:           o.Proxy,
 		Buildah:         o.BuildahImage != "",
 		Installed:       installs.Ready,
+		Unselected:      installs.Unselected,
 		Installs:        installs.Source,
 	})
 	if err != nil {
@@ -98,13 +99,14 @@ func SetupAll(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	return meteor.Setup(ctx, mgr, meteor.Options{
-		Tracker:   tracker,
-		Clock:     o.Clock,
-		Metrics:   meteors,
-		Installed: installs.Ready,
-		Installs:  installs.Source,
-		Images:    meteor.Images{Server: o.OperatorImage, Book: o.BookImage},
-		Proxy:     o.Proxy,
+		Tracker:    tracker,
+		Clock:      o.Clock,
+		Metrics:    meteors,
+		Installed:  installs.Ready,
+		Unselected: installs.Unselected,
+		Installs:   installs.Source,
+		Images:     meteor.Images{Server: o.OperatorImage, Book: o.BookImage},
+		Proxy:      o.Proxy,
 	})
 }
 

@@ -7,14 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -134,6 +137,59 @@ func TestEverythingComesAndGoes(t *testing.T) {
 			err = errors.New("no run")
 		}
 		return err
+	})
+}
+
+// TestNamespaceIsNotSelected has objects in a namespace that the selector leaves out say what an admin can do.
+func TestNamespaceIsNotSelected(t *testing.T) {
+	env.InstallTekton(t)
+	removeConfig(t)
+	ns := env.Namespace(t)
+	config := fixture.Config().Edit(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.Namespaces = v1alpha1.NamespacesSpec{
+			Mode: v1alpha1.NamespacesSelected, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"notebooks": "yes"}},
+		}
+	}).Obj()
+	image := fixture.Import(ns, "image", "registry.example.com/a/b:1").Obj()
+	site := &v1alpha1.Meteor{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "site"}, Spec: v1alpha1.MeteorSpec{
+		URL: "https://git.example.com/a/b", Pipelines: []string{v1alpha1.PipelineJupyterBook},
+	}}
+	for _, obj := range []client.Object{config, image, site} {
+		if err := env.Client.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startAll(t)
+	says := func(conditions func() []metav1.Condition, kind, reason, word string) func() error {
+		return func() error {
+			for _, obj := range []client.Object{image, site} {
+				if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(obj), obj); err != nil {
+					return err
+				}
+			}
+			c := meta.FindStatusCondition(conditions(), kind)
+			if c == nil || c.Reason != reason || !strings.Contains(c.Message, word) {
+				return fmt.Errorf("not %s with %q: %+v", reason, word, c)
+			}
+			return nil
+		}
+	}
+	ofImage := func() []metav1.Condition { return image.Status.Conditions }
+	ofSite := func() []metav1.Condition { return site.Status.Conditions }
+	const book = v1alpha1.ConditionPipelinePrefix + v1alpha1.PipelineJupyterBook
+	testenv.Eventually(t, "the CustomNBImage names the labels", says(ofImage, v1alpha1.ConditionReady, v1alpha1.ReasonNamespaceExcluded, "notebooks=yes"))
+	testenv.Eventually(t, "so does the Meteor", says(ofSite, book, v1alpha1.ReasonNamespaceExcluded, "notebooks=yes"))
+
+	label := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"notebooks":"yes"}}}`))
+	if err := env.Client.Patch(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, label); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "the image is imported", ready(image, v1alpha1.ReasonImporting))
+	testenv.Eventually(t, "the Meteor goes on too", func() error {
+		if err := says(ofSite, book, v1alpha1.ReasonNamespaceExcluded, "")(); err == nil {
+			return errors.New("it is still excluded")
+		}
+		return nil
 	})
 }
 

@@ -40,6 +40,9 @@ func (i *Installs) Ready(ctx context.Context, namespace, pipeline string) (bool,
 	return err == nil && e.bundle == d.bundle.ID, err
 }
 
+// Unselected tells whether the CNBiConfig's selector leaves a namespace out, as far as is known yet.
+func (i *Installs) Unselected(namespace string) bool { return i.ledger.get(namespace).unselected }
+
 // Source hands h an event about a namespace whenever other pipelines can be used there than before.
 func (i *Installs) Source(h handler.EventHandler) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {

@@ -31,6 +31,8 @@ type entry struct {
 	bundle string
 	// usable are the pipelines that can be used, with all that they need, joined by commas.
 	usable string
+	// unselected is true where the selector of mode Selected leaves the namespace out.
+	unselected bool
 }
 
 // about tells whether the entry speaks of config as it is now.
@@ -59,7 +61,7 @@ type ledger struct {
 // change is what has changed in the ledger.
 type change struct {
 	namespace string
-	// pipelines is true when other pipelines can be used than before.
+	// pipelines is true when other pipelines can be used than before, or none for another reason.
 	pipelines bool
 }
 
@@ -72,7 +74,7 @@ func (l *ledger) set(namespace string, e entry) {
 	l.entries[namespace] = e
 	l.mu.Unlock()
 	if !ok || old != e {
-		l.notify(change{namespace: namespace, pipelines: old.usable != e.usable || old.bundle != e.bundle || old.uid != e.uid})
+		l.notify(change{namespace: namespace, pipelines: old.usable != e.usable || old.bundle != e.bundle || old.uid != e.uid || old.unselected != e.unselected})
 	}
 }
 

@@ -61,6 +61,8 @@ type namespaceScope struct {
 	busy    bool
 	bundle  *install.Bundle
 	usable  []string
+	// unselected is true where the selector of mode Selected leaves the namespace out.
+	unselected bool
 	// again is when to look again, if not zero.
 	again time.Duration
 }
@@ -92,6 +94,7 @@ func (r *namespaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		r.note(s, stateNone, nil)
 		return ctrl.Result{}, nil
 	}
+	s.unselected = claim == unclaimed && s.config.Spec.Namespaces.Mode == v1alpha1.NamespacesSelected
 	settled := stateReady
 	if r.keeps(s, claim) {
 		err = r.install(ctx, s)
@@ -334,7 +337,9 @@ func (r *namespaceReconciler) takeAway(ctx context.Context, s *namespaceScope, k
 
 // note enters into the ledger how the namespace stands.
 func (r *namespaceReconciler) note(s *namespaceScope, settled state, err error) {
-	e := entry{state: settled, uid: s.config.UID, generation: s.config.Generation, usable: strings.Join(s.usable, ",")}
+	e := entry{
+		state: settled, uid: s.config.UID, generation: s.config.Generation, usable: strings.Join(s.usable, ","), unselected: s.unselected,
+	}
 	if s.bundle != nil {
 		e.bundle = s.bundle.ID
 	}

@@ -30,7 +30,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 )
 
-// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages;meteors,verbs=get;list;watch
+// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages;meteors,verbs=list;watch
 // By name, since these hand out rights or are others' too: a name that is used no more stays here as long as objects of
 // that name may be left.
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,resourceNames=meteor-pipeline;meteor-validate;meteor-containerfile,verbs=list;watch;create;patch;delete

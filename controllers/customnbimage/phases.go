@@ -172,6 +172,9 @@ func (r *Reconciler) waitForPipelines(s *scope) error {
 	if s.config.Namespaces.Excludes(namespace) {
 		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
 	}
+	if r.unselected(namespace) {
+		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin labels it as spec.namespaces.selector asks (%s)", v1alpha1.CNBiConfigName, namespace, metav1.FormatLabelSelector(s.config.Namespaces.Selector)), 0)
+	}
 	// In a namespace's first seconds there is nothing to tell a person yet: the pipelines are on their way.
 	const patience = 3 * time.Second
 	if left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now()); left > 0 {

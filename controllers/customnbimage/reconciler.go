@@ -45,8 +45,10 @@ type Reconciler struct {
 	cluster  Cluster
 	// installed tells whether a namespace has a pipeline as it should be.
 	installed func(ctx context.Context, namespace, pipeline string) (bool, error)
-	metrics   *metrics.Recorder
-	turns     *turns
+	// unselected tells whether the CNBiConfig's selector leaves a namespace out.
+	unselected func(namespace string) bool
+	metrics    *metrics.Recorder
+	turns      *turns
 	// proxy is what builds use where the CNBiConfig names none.
 	proxy v1alpha1.ProxySpec
 	// buildah is true where the operator has an image for Containerfiles.

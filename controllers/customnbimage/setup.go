@@ -27,11 +27,11 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
-// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=get;list;watch
+// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=list;watch
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages/status,verbs=patch
 // +kubebuilder:rbac:groups=tekton.dev,resources=pipelineruns,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=get;list;watch
-// +kubebuilder:rbac:groups=image.openshift.io,resources=imagestreams,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=list;watch
+// +kubebuilder:rbac:groups=image.openshift.io,resources=imagestreams,verbs=list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -60,7 +60,9 @@ type Options struct {
 	WatchNamespaces []string
 	// Installed tells whether a namespace has a pipeline at the manager's own revision. It reads caches only.
 	Installed func(ctx context.Context, namespace, pipeline string) (bool, error)
-	// Installs tells a handler of a namespace whenever Installed may answer otherwise there.
+	// Unselected tells whether the CNBiConfig's selector leaves a namespace out. It reads caches only.
+	Unselected func(namespace string) bool
+	// Installs tells a handler of a namespace whenever these may answer otherwise there.
 	Installs func(handler.EventHandler) source.Source
 	// Proxy is what builds use where the CNBiConfig names none.
 	Proxy v1alpha1.ProxySpec
@@ -78,18 +80,19 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	r := &Reconciler{
-		streams:   streams,
-		client:    mgr.GetClient(),
-		direct:    mgr.GetAPIReader(),
-		statuses:  apply.NewStatuses(mgr.GetClient(), fieldOwner),
-		events:    mgr.GetEventRecorder("meteor-operator"),
-		clock:     o.Clock,
-		cluster:   o.Tracker,
-		installed: o.Installed,
-		metrics:   o.Metrics,
-		turns:     &turns{started: map[types.NamespacedName]time.Time{}},
-		proxy:     o.Proxy,
-		buildah:   o.Buildah,
+		streams:    streams,
+		client:     mgr.GetClient(),
+		direct:     mgr.GetAPIReader(),
+		statuses:   apply.NewStatuses(mgr.GetClient(), fieldOwner),
+		events:     mgr.GetEventRecorder("meteor-operator"),
+		clock:      o.Clock,
+		cluster:    o.Tracker,
+		installed:  o.Installed,
+		unselected: o.Unselected,
+		metrics:    o.Metrics,
+		turns:      &turns{started: map[types.NamespacedName]time.Time{}},
+		proxy:      o.Proxy,
+		buildah:    o.Buildah,
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.CustomNBImage{}, indexQueued, queued); err != nil {
 		return fmt.Errorf("cannot index the CustomNBImages that wait: %w", err)

@@ -277,6 +277,8 @@ func (r *Reconciler) checkInstalled(ctx context.Context, s *scope, pipeline stri
 		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipeline, v1alpha1.CNBiConfigName), 0)
 	case s.config.Namespaces.Excludes(namespace):
 		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
+	case r.unselected(namespace):
+		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin labels it as spec.namespaces.selector asks (%s)", v1alpha1.CNBiConfigName, namespace, metav1.FormatLabelSelector(s.config.Namespaces.Selector)), 0)
 	case !s.configured:
 		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
 	}

@@ -28,13 +28,12 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
-// +kubebuilder:rbac:groups=meteor.zone,resources=meteors,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=meteor.zone,resources=meteors,verbs=list;watch;delete
 // +kubebuilder:rbac:groups=meteor.zone,resources=meteors/status,verbs=patch
-// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=meteor.zone,resources=cnbiconfigs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=tekton.dev,resources=pipelines,verbs=get
 // +kubebuilder:rbac:groups=tekton.dev,resources=pipelineruns,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=get;list;watch
+// +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
@@ -63,7 +62,9 @@ type Options struct {
 	Metrics *Metrics
 	// Installed tells whether a namespace has a pipeline as it should be. It reads caches only.
 	Installed func(ctx context.Context, namespace, pipeline string) (bool, error)
-	// Installs tells a handler of a namespace whenever Installed may answer otherwise there.
+	// Unselected tells whether the CNBiConfig's selector leaves a namespace out. It reads caches only.
+	Unselected func(namespace string) bool
+	// Installs tells a handler of a namespace whenever these may answer otherwise there.
 	Installs func(handler.EventHandler) source.Source
 	// Images are those that hold unless the CNBiConfig names others.
 	Images Images
@@ -78,16 +79,17 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	recorder := mgr.GetEventRecorder("meteor-operator")
 	r := &Reconciler{
-		client:    mgr.GetClient(),
-		direct:    mgr.GetAPIReader(),
-		statuses:  apply.NewStatuses(mgr.GetClient(), fieldOwner),
-		events:    recorder,
-		clock:     o.Clock,
-		cluster:   o.Tracker,
-		installed: o.Installed,
-		metrics:   o.Metrics,
-		images:    o.Images,
-		proxy:     o.Proxy,
+		client:     mgr.GetClient(),
+		direct:     mgr.GetAPIReader(),
+		statuses:   apply.NewStatuses(mgr.GetClient(), fieldOwner),
+		events:     recorder,
+		clock:      o.Clock,
+		cluster:    o.Tracker,
+		installed:  o.Installed,
+		unselected: o.Unselected,
+		metrics:    o.Metrics,
+		images:     o.Images,
+		proxy:      o.Proxy,
 	}
 	edited := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	c, err := ctrl.NewControllerManagedBy(mgr).

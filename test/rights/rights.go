@@ -1,29 +1,35 @@
-package main
+// Package rights compares what the manager may do, as config/rbac says, with what it has asked for, as an API server's
+// audit log says: a right that was never used and a request that was refused are both faults. That is of use after all
+// end-to-end tests, since these have the manager do everything that it does.
+package rights
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// account is who the manager is to the API server.
-const account = "system:serviceaccount:meteor-operator-system:meteor-operator-controller-manager"
+const (
+	// namespace is the operator's.
+	namespace = "meteor-operator-system"
+	// account is who the manager is to the API server.
+	account = "system:serviceaccount:" + namespace + ":meteor-operator-controller-manager"
+)
 
 // files hold the manager's own roles. The others in the folder are for people.
 var files = []string{"role.yaml", "cluster_role.yaml", "leader_election_role.yaml", "metrics_auth_role.yaml"}
 
-// right is what may be done to what. Without a name it is any.
+// right is what may be done to what. Without a namespace or a name it is any.
 type right struct {
-	group, resource, verb, name string
+	group, resource, verb, namespace, name string
 }
 
 // String implements fmt.Stringer.
@@ -35,18 +41,16 @@ func (r right) String() string {
 	if r.name != "" {
 		text += fmt.Sprintf(" %q", r.name)
 	}
+	if r.namespace != "" {
+		text += " in " + r.namespace
+	}
 	return text
 }
 
 // covers tells whether a request needs no other right.
 func (r right) covers(q request) bool {
-	return r.group == q.group && r.resource == q.resource && r.verb == q.verb && (r.name == "" || r.name == q.name)
-}
-
-// request is what was asked for.
-type request struct {
-	right
-	refused bool
+	return r.group == q.group && r.resource == q.resource && r.verb == q.verb &&
+		(r.namespace == "" || r.namespace == q.namespace) && (r.name == "" || r.name == q.name)
 }
 
 // excuse is why a right is there that no test on the local cluster uses.
@@ -68,6 +72,20 @@ var open = []right{
 	{group: "authorization.k8s.io", resource: "selfsubjectrulesreviews", verb: "create"},
 }
 
+// Compare tells, of the manager's roles in a folder and an audit log, which rights were not used since a moment, and
+// which requests had none. Both lists are empty when all is well.
+func Compare(log, folder string, since time.Time) ([]string, error) {
+	granted, err := readRoles(folder)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := readLogs(log, since)
+	if err != nil {
+		return nil, err
+	}
+	return compare(granted, asked, excuses), nil
+}
+
 // readRoles reads what the manager may do.
 func readRoles(folder string) ([]right, error) {
 	var all []right
@@ -83,15 +101,19 @@ func readRoles(folder string) ([]right, error) {
 			} else if err != nil {
 				return nil, fmt.Errorf("cannot read %s: %w", name, err)
 			}
+			where := ""
+			if role.Kind == "Role" {
+				where = namespace
+			}
 			for _, rule := range role.Rules {
-				all = append(all, expand(rule)...)
+				all = append(all, expand(rule, where)...)
 			}
 		}
 	}
 	return all, nil
 }
 
-func expand(rule rbacv1.PolicyRule) []right {
+func expand(rule rbacv1.PolicyRule, namespace string) []right {
 	names := rule.ResourceNames
 	if len(names) == 0 {
 		names = []string{""}
@@ -101,55 +123,12 @@ func expand(rule rbacv1.PolicyRule) []right {
 		for _, resource := range rule.Resources {
 			for _, verb := range rule.Verbs {
 				for _, name := range names {
-					all = append(all, right{group, resource, verb, name})
+					all = append(all, right{group, resource, verb, namespace, name})
 				}
 			}
 		}
 	}
 	return all
-}
-
-// event is the part of an audit event that is looked at.
-type event struct {
-	Stage string `json:"stage"`
-	Verb  string `json:"verb"`
-	User  struct {
-		Username string `json:"username"`
-	} `json:"user"`
-	Of *struct {
-		Group       string `json:"apiGroup"`
-		Resource    string `json:"resource"`
-		Subresource string `json:"subresource"`
-		Name        string `json:"name"`
-	} `json:"objectRef"`
-	Response struct {
-		Code int `json:"code"`
-	} `json:"responseStatus"`
-	Annotations map[string]string `json:"annotations"`
-}
-
-// parse reads one line. A patch that made an object used the right to create it too.
-func parse(line []byte) ([]request, bool, error) {
-	var e event
-	if err := json.Unmarshal(line, &e); err != nil {
-		return nil, false, fmt.Errorf("cannot read the audit log: %w", err)
-	}
-	if e.User.Username != account || e.Of == nil || e.Of.Resource == "" {
-		return nil, false, nil
-	}
-	r := request{
-		right:   right{e.Of.Group, e.Of.Resource, e.Verb, e.Of.Name},
-		refused: e.Annotations["authorization.k8s.io/decision"] == "forbid",
-	}
-	if e.Of.Subresource != "" {
-		r.resource += "/" + e.Of.Subresource
-	}
-	all := []request{r}
-	if e.Verb == "patch" && e.Response.Code == http.StatusCreated {
-		r.verb = "create"
-		all = append(all, r)
-	}
-	return all, true, nil
 }
 
 // compare tells which rights were not used, and which requests had none.
@@ -161,7 +140,7 @@ func compare(granted []right, asked []request, excused []excuse) []string {
 			faults["refused: "+q.String()] = true
 			continue
 		}
-		covered := slices.ContainsFunc(open, func(r right) bool { return r.covers(q) })
+		covered := q.implied || slices.ContainsFunc(open, func(r right) bool { return r.covers(q) })
 		for i, r := range granted {
 			if r.covers(q) {
 				used[i], covered = true, true
