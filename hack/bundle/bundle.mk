@@ -13,9 +13,9 @@ VERSION = $(shell sed -n 's/^  version: //p' config/manifests/clusterservicevers
 IMAGE = GOTOOLCHAIN=go$(shell sed -n 's/^go //p' go.mod) go run ./hack/image --platforms linux/amd64,linux/arm64 --version $(VERSION)
 
 .PHONY: images
-images: ## Build the operator's image for all platforms into bin/images, or push it to IMG, and pin its digest
+images: ## Build the operator's image for all platforms into bin/images, push it and the bundle's to IMG if set, and pin its digest
 	$(IMAGE) --layout bin/images $(if $(IMG),--push $(IMG)) --pin
-	go run ./hack/bundle/cmd/bundle
+	go run ./hack/bundle/cmd/bundle $(if $(IMG),--push $(IMG))
 
 .PHONY: images-check
 images-check: ## Build the image again; fail unless its digest is the one that is pinned

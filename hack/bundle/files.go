@@ -116,10 +116,13 @@ func (s *Source) All() (Files, error) {
 	return files, nil
 }
 
-// bundleRepository is where bundles' images are, beside the operator's.
+// besideOperator ends the name of the repository of the bundles' images, which begins as the operator's.
+const besideOperator = "-bundle"
+
+// bundleRepository is where bundles' images are.
 func bundleRepository(csv *operatorsv1alpha1.ClusterServiceVersion) string {
 	repository, _, _ := strings.Cut(csv.Annotations["containerImage"], "@")
-	return repository + "-bundle"
+	return repository + besideOperator
 }
 
 func (f Files) add(path string, content any) error {

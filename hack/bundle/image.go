@@ -3,18 +3,24 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"sigs.k8s.io/yaml"
+
+	packing "github.com/meteor-zone/meteor-operator/test/cluster/pack"
 )
 
 // Image packs a bundle as bundle.Dockerfile does. The layer is not compressed, so that its digest, which the catalogue
@@ -31,6 +37,21 @@ func Image(files Files) (v1.Image, error) {
 		return nil, fmt.Errorf("cannot read the bundle's annotations: %w", err)
 	}
 	return image(layer, v1.Config{Labels: metadata.Annotations})
+}
+
+// Push pushes a bundle's image to a repository beside the operator's, with the operator's tag, and returns its reference
+// by digest.
+func Push(ctx context.Context, files Files, operator string) (string, error) {
+	beside, err := name.NewTag(operator, name.Insecure)
+	if err != nil {
+		return "", fmt.Errorf("cannot push beside %q: %w", operator, err)
+	}
+	img, err := Image(files)
+	if err != nil {
+		return "", err
+	}
+	to := beside.Context().Name() + besideOperator + ":" + beside.TagStr()
+	return packing.PushImage(ctx, to, img, remote.WithAuthFromKeychain(authn.DefaultKeychain))
 }
 
 // pack makes a layer of the files below a folder.

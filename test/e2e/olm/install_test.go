@@ -87,18 +87,25 @@ type installation struct {
 	source    *operatorsv1alpha1.CatalogSource
 }
 
-// install serves a catalogue, and subscribes to it for some namespaces: none stands for all.
-func install(t *testing.T, catalogue, into string, targets ...string) *installation {
+// offer serves a catalogue to all namespaces.
+func offer(t *testing.T, catalogue string) *operatorsv1alpha1.CatalogSource {
 	t.Helper()
-	i := &installation{t: t, namespace: into, source: &operatorsv1alpha1.CatalogSource{
+	offered := &operatorsv1alpha1.CatalogSource{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "meteor-", Namespace: olmNamespace},
 		Spec: operatorsv1alpha1.CatalogSourceSpec{
 			SourceType: operatorsv1alpha1.SourceTypeGrpc, Image: catalogue,
 			GrpcPodConfig: &operatorsv1alpha1.GrpcPodConfig{SecurityContextConfig: operatorsv1alpha1.Restricted},
 		},
-	}}
-	must(t, k8s.Create(t.Context(), i.source))
-	t.Cleanup(func() { _ = k8s.Delete(context.Background(), i.source) })
+	}
+	must(t, k8s.Create(t.Context(), offered))
+	t.Cleanup(func() { _ = k8s.Delete(context.Background(), offered) })
+	return offered
+}
+
+// install serves a catalogue, and subscribes to it for some namespaces: none stands for all.
+func install(t *testing.T, catalogue, into string, targets ...string) *installation {
+	t.Helper()
+	i := &installation{t: t, namespace: into, source: offer(t, catalogue)}
 	i.group(targets...)
 	i.subscribe()
 	return i

@@ -142,6 +142,11 @@ func pushCatalogue(ctx context.Context, tag string, entries []map[string]any) (s
 	if err != nil {
 		return "", err
 	}
+	return pushContent(ctx, tag, content)
+}
+
+// pushContent makes an image that serves a rendered catalogue.
+func pushContent(ctx context.Context, tag string, content []byte) (string, error) {
 	ref, err := name.ParseReference(on.Local.RegistryPush+"/olm/opm:1", name.Insecure)
 	if err != nil {
 		return "", fmt.Errorf("cannot name opm's image: %w", err)

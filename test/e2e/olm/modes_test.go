@@ -3,8 +3,11 @@
 package olm
 
 import (
+	"context"
+	"slices"
 	"testing"
 
+	operatorsv1alpha1 "github.com/operator-framework/api/pkg/operators/v1alpha1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,9 +51,11 @@ func TestInstallModes(t *testing.T) {
 				ready(t, elsewhere, "elsewhere")
 			} else {
 				alone(t, elsewhere)
+				shown(t, watched, elsewhere)
 				bounded(t, own, watched, elsewhere)
 			}
 			if name == "SingleNamespace" {
+				overlap(t, i, two, one)
 				i.regroup(append(watched, elsewhere)...)
 				ready(t, elsewhere, "elsewhere")
 			}
@@ -71,6 +76,32 @@ func alone(t *testing.T, in string) {
 	if runs := runsIn(t, in); len(runs) > 0 {
 		t.Errorf("there are runs where the operator has no business: %v", runs)
 	}
+}
+
+// shown wants what a user can tell by who looks after a namespace: OLM copies the version to those that are watched.
+func shown(t *testing.T, watched []string, elsewhere string) {
+	t.Helper()
+	for _, ns := range append(slices.Clone(watched), elsewhere) {
+		list := &operatorsv1alpha1.ClusterServiceVersionList{}
+		must(t, k8s.List(t.Context(), list, client.InNamespace(ns)))
+		if there := len(list.Items) == 1; there != (ns != elsewhere) {
+			t.Errorf("there are %d versions shown in %s, which is one of those to be watched: %t", len(list.Items), ns, ns != elsewhere)
+		}
+	}
+}
+
+// overlap asks for a second operator in another namespace, for one that the first looks after: OLM does not start it.
+func overlap(t *testing.T, first *installation, into, target string) {
+	t.Helper()
+	i := &installation{t: t, namespace: into, source: first.source}
+	i.group(target)
+	i.subscribe()
+	until(t, "OLM refuses a second operator for a namespace", i.state, func(ctx context.Context) (bool, error) {
+		csv, err := i.csv(ctx, before)
+		return csv.Status.Reason == operatorsv1alpha1.CSVReasonInterOperatorGroupOwnerConflict, client.IgnoreNotFound(err)
+	})
+	i.uninstall()
+	first.succeeds(before)
 }
 
 // bounded asks the cluster what the manager's account may do.

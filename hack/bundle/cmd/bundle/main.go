@@ -1,7 +1,14 @@
 // Command bundle writes what the operator is installed from: bundle/, bundle.Dockerfile, catalog/ and dist/install.yaml.
+//
+//	go run ./hack/bundle/cmd/bundle --push REGISTRY/meteor-operator:TAG
+//
+// also pushes the bundle's image, to REGISTRY/meteor-operator-bundle and with the digest that the catalogue says. A
+// container engine would give it another, with the same content.
 package main
 
 import (
+	"context"
+	"flag"
 	"fmt"
 	"os"
 
@@ -9,13 +16,15 @@ import (
 )
 
 func main() {
-	if err := run("."); err != nil {
+	beside := flag.String("push", "", "push the bundle's image beside this one, the operator's")
+	flag.Parse()
+	if err := run(context.Background(), ".", *beside); err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root string) error {
+func run(ctx context.Context, root, beside string) error {
 	source, err := bundle.Read(root)
 	if err != nil {
 		return err
@@ -24,5 +33,13 @@ func run(root string) error {
 	if err != nil {
 		return err
 	}
-	return files.Write(root)
+	if err := files.Write(root); err != nil || beside == "" {
+		return err
+	}
+	pushed, err := bundle.Push(ctx, files, beside)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(pushed)
+	return err
 }
