@@ -1,7 +1,7 @@
-"""Compiles what was installed, as pip would, but on several processors.
+"""Compiles what was installed, as pip would, but many files on several processors.
 
-Byte code depends a little on what the process has compiled before. So how the files are shared out among processes
-depends on the files alone, not on how many processors there are or which process is faster.
+Byte code depends a little on what the process has compiled before. So how many processes there are, and how the files
+are shared out among them, depends on the files alone, not on how many processors there are or which process is faster.
 """
 
 import compileall
@@ -11,6 +11,8 @@ import re
 import sys
 import warnings
 
+# Fewer files are compiled before other processes would be up.
+MANY = 32
 SHARES = 4
 
 
@@ -52,16 +54,23 @@ def files(names):
     return sorted(found)
 
 
+def compile_files(paths):
+    for path in paths:
+        compileall.compile_file(path, force=True, quiet=2)
+
+
 def main():
     warnings.simplefilter("ignore")
     todo = files(wanted(sys.argv[1]))
+    if len(todo) < MANY:
+        compile_files(todo)
+        return
     children = []
-    for share in range(min(SHARES, len(todo))):
+    for share in range(SHARES):
         child = os.fork()
         if child == 0:
             try:
-                for path in todo[share::SHARES]:
-                    compileall.compile_file(path, force=True, quiet=2)
+                compile_files(todo[share::SHARES])
             finally:
                 os._exit(0)
         children.append(child)
