@@ -2,6 +2,7 @@ package repositories
 
 import (
 	"encoding/json"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +19,32 @@ func small() []repository {
 		}
 	}
 	return some
+}
+
+// A line of a notebook's cell ends with a line's end, not with the signs that stand for one.
+func TestNotebooks(t *testing.T) {
+	for _, r := range small() {
+		for _, c := range r.commits {
+			entries, err := c.entries(commits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if path.Ext(e.path) != ".ipynb" {
+					continue
+				}
+				var notebook struct{ Cells []struct{ Source []string } }
+				if err := json.Unmarshal(e.content, &notebook); err != nil {
+					t.Errorf("%s of %s: %v", e.path, r.name, err)
+				}
+				for _, cell := range notebook.Cells {
+					if source := strings.Join(cell.Source, ""); strings.Contains(source, `\n`) {
+						t.Errorf("%s of %s has a cell with a doubled backslash: %q", e.path, r.name, source)
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestCreate(t *testing.T) {
