@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,6 +175,7 @@ func (c *copier) copies(ctx context.Context, config *v1alpha1.CNBiConfig) (copie
 	}
 	out.wrong = errors.Join(wrong...)
 	c.last, c.made = out, of
+	maps.DeleteFunc(c.read, func(key install.Key, _ reading) bool { return !names(&config.Spec, key) })
 	return out, nil
 }
 
@@ -290,6 +293,9 @@ func (c *copier) secret(ctx context.Context, s secretCopy) (*install.Object, err
 		content, ok := r.data[key]
 		if !ok {
 			return nil, &sourceError{fmt.Sprintf("Secret %q in namespace %q, which %s names, lacks the key %q: it should be of type %s", s.from.Name, c.namespace, s.from.field, key, s.kind)}
+		}
+		if key == corev1.DockerConfigJsonKey && json.Unmarshal(content, &map[string]any{}) != nil {
+			return nil, &sourceError{fmt.Sprintf("Key %q of Secret %q in namespace %q, which %s names, is not JSON, as a registry's credentials are", key, s.from.Name, c.namespace, s.from.field)}
 		}
 		data[key] = base64.StdEncoding.EncodeToString(content)
 	}

@@ -182,6 +182,14 @@ func TestWrongSources(t *testing.T) {
 			},
 			edit: func(c *v1alpha1.CNBiConfig) { c.Spec.Network.TrustedCA = caRef("ca", "a.crt") },
 		},
+		"NotJSON": {
+			reason: "so are credentials that the API would refuse in every namespace",
+			want:   `Key ".dockerconfigjson" of Secret "push" in namespace "OWN", which spec.registry.pushSecret names, is not JSON, as a registry's credentials are`,
+			source: func(own string) client.Object {
+				return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "push"}, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte("user:password")}}
+			},
+			edit: func(c *v1alpha1.CNBiConfig) { c.Spec.Registry.PushSecret = fromOperator("push") },
+		},
 		"WrongType": {
 			reason: "so is a secret that cannot be one", want: `Secret "login" in namespace "OWN", which spec.packageIndex.credentials names, lacks the key "username": it should be of type kubernetes.io/basic-auth`,
 			source: func(own string) client.Object {

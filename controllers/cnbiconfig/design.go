@@ -13,7 +13,7 @@ type designer struct {
 	catalogue *install.Catalogue
 	copier    *copier
 	// streams tells whether the cluster has ImageStreams.
-	streams func() bool
+	streams func(*v1alpha1.CNBiConfig) bool
 
 	mu sync.Mutex
 	// manifests and copies are what last was put together from.
@@ -33,7 +33,7 @@ type design struct {
 
 // design returns what config asks for.
 func (d *designer) design(ctx context.Context, config *v1alpha1.CNBiConfig) (design, error) {
-	manifests, err := d.catalogue.Bundle(config, d.streams())
+	manifests, err := d.catalogue.Bundle(config, d.streams(config))
 	if err != nil {
 		return design{}, err
 	}

@@ -33,11 +33,13 @@ type entry struct {
 	usable string
 	// unselected is true where the selector of mode Selected leaves the namespace out.
 	unselected bool
+	// absent is true of a namespace that was found not to be there, or about to go.
+	absent bool
 }
 
-// about tells whether the entry speaks of config as it is now.
-func (e entry) about(config *v1alpha1.CNBiConfig) bool {
-	return e.uid == config.UID && e.generation == config.Generation
+// about tells whether the entry speaks of config as it is now, and of the bundle that namespaces are to have.
+func (e entry) about(config *v1alpha1.CNBiConfig, bundle string) bool {
+	return e.uid == config.UID && e.generation == config.Generation && (e.bundle == "" || e.bundle == bundle)
 }
 
 // offers tells whether a pipeline can be used.

@@ -1,6 +1,7 @@
 package cnbiconfig
 
 import (
+	"maps"
 	"time"
 
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
@@ -18,6 +19,59 @@ type memory struct {
 	before map[install.Key]string
 	// idleSince is when the namespace was first seen without anything that needs pipelines.
 	idleSince time.Time
+	// strifes are about objects that were written to be the same again and again.
+	strifes map[install.Key]strife
+}
+
+// strife is how often an object was written of late to be the same.
+type strife struct {
+	revision string
+	writes   int
+	last     time.Time
+}
+
+const (
+	// peaceable is how often an object is put right without a pause.
+	peaceable = 5
+	// forgiveAfter is after what time, besides the pause, an object's past is forgotten.
+	forgiveAfter = 10 * time.Second
+)
+
+// pause is how long the object must be left alone after it was written last. Without it, another program that wants
+// the object otherwise, such as the manager of a second installation, would have the two write without end.
+func (s strife) pause() time.Duration {
+	if s.writes < peaceable {
+		return 0
+	}
+	return min(time.Second<<min(s.writes-peaceable, 20), lastRetry)
+}
+
+func (s strife) over(revision string, now time.Time) bool {
+	return s.revision != revision || now.Sub(s.last) > s.pause()+forgiveAfter
+}
+
+// mayWrite tells for how long an object must still be left alone.
+func (m *memory) mayWrite(o install.Object, now time.Time) time.Duration {
+	s := m.strifes[o.Key]
+	if s.over(o.Revision, now) {
+		return 0
+	}
+	return max(0, s.last.Add(s.pause()).Sub(now))
+}
+
+// fought notes that an object is written.
+func (m *memory) fought(o install.Object, now time.Time) {
+	maps.DeleteFunc(m.strifes, func(_ install.Key, s strife) bool { return s.over(s.revision, now) })
+	if m.strifes == nil {
+		m.strifes = map[install.Key]strife{}
+	}
+	s := m.strifes[o.Key]
+	if s.over(o.Revision, now) {
+		s = strife{revision: o.Revision}
+	}
+	s.writes++
+	s.last = now
+	m.strifes[o.Key] = s
 }
 
 // wrote notes that an object was written. A write that left the version as it was changed nothing that could show.

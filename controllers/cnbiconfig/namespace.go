@@ -31,6 +31,9 @@ const (
 	defaultLinger = 10 * time.Minute
 	// lookAgain is when to look again at a namespace that is not watched.
 	lookAgain = 5 * time.Minute
+	// longestBuild is after what time a run that has not ended holds nothing up any more. The longest timeout that a
+	// build can have is 24 hours, but whoever may create runs can give one none.
+	longestBuild = 25 * time.Hour
 )
 
 // namespaceReconciler gives one namespace what builds need there.
@@ -58,9 +61,10 @@ type namespaceScope struct {
 	found  found
 	// trusted are objects that were written a moment ago, as the caches do not show yet.
 	trusted map[install.Key]bool
-	busy    bool
-	bundle  *install.Bundle
-	usable  []string
+	// busy names a run that is under way, if there is one.
+	busy   string
+	bundle *install.Bundle
+	usable []string
 	// unselected is true where the selector of mode Selected leaves the namespace out.
 	unselected bool
 	// again is when to look again, if not zero.
@@ -79,15 +83,14 @@ func (r *namespaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, err
 	}
 	if ns == nil || !s.config.DeletionTimestamp.IsZero() {
-		r.forget(s.name)
-		return ctrl.Result{}, nil
+		return r.leave(s), nil
 	}
 	claim, err := r.territory.claim(ctx, s.config, ns)
 	if err == nil {
 		err = r.lookInto(ctx, s)
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return outcome.Result(err)
 	}
 	if s.config.Spec.ManagementState == v1alpha1.StateUnmanaged {
 		s.usable = s.found.pipelines()
@@ -103,11 +106,21 @@ func (r *namespaceReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		err = r.withdraw(ctx, s)
 	}
 	if gone(err) {
-		r.forget(s.name)
-		return ctrl.Result{RequeueAfter: r.unwatched()}, nil
+		return r.leave(s), nil
 	}
 	r.note(s, settled, err)
 	return s.result(err, r.unwatched())
+}
+
+// leave has nothing to do with a namespace that is not there, or about to go. One of those that the manager is told to
+// look at may come yet, and nobody would tell.
+func (r *namespaceReconciler) leave(s *namespaceScope) ctrl.Result {
+	r.forget(s.name)
+	if !slices.Contains(r.territory.watched, s.name) {
+		return ctrl.Result{}
+	}
+	r.ledger.set(s.name, entry{state: stateNone, uid: s.config.UID, generation: s.config.Generation, absent: true})
+	return ctrl.Result{RequeueAfter: lookAgain}
 }
 
 // unwatched is when to look again at a namespace whose own changes nobody tells of.
@@ -139,30 +152,49 @@ func (r *namespaceReconciler) lookInto(ctx context.Context, s *namespaceScope) e
 		return err
 	}
 	s.trusted, s.again = s.memory.trusted(s.found, r.clock.Now())
-	s.busy, err = r.isBusy(ctx, s.name)
-	return err
+	return r.lookForRuns(ctx, s)
 }
 
-// isBusy tells from the cache whether builds run in the namespace.
-func (r *namespaceReconciler) isBusy(ctx context.Context, namespace string) (bool, error) {
+// lookForRuns notes from the cache whether builds run in the namespace, and when to look again at one that seems to
+// have no end.
+func (r *namespaceReconciler) lookForRuns(ctx context.Context, s *namespaceScope) error {
 	if !r.hasRuns() {
-		return false, nil
+		return nil
 	}
 	runs := &tektonv1.PipelineRunList{}
-	if err := r.client.List(ctx, runs, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
-		return false, fmt.Errorf("cannot list PipelineRuns: %w", err)
+	if err := r.client.List(ctx, runs, client.InNamespace(s.name), client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("cannot list PipelineRuns: %w", err)
 	}
 	for i := range runs.Items {
-		if running(&runs.Items[i]) {
-			return true, nil
+		run := &runs.Items[i]
+		left := begun(run).Add(longestBuild).Sub(r.clock.Now())
+		if !running(run) || left <= 0 {
+			continue
 		}
+		if s.busy == "" || run.Name < s.busy {
+			s.busy = run.Name
+		}
+		s.lookBy(left)
 	}
-	return false, nil
+	return nil
+}
+
+// lookBy has the namespace looked at again after the given time, or earlier.
+func (s *namespaceScope) lookBy(after time.Duration) {
+	s.again = cmp.Or(min(s.again, after), after)
 }
 
 // running tells whether a run has begun, or may begin at any moment, and has not ended.
 func running(run *tektonv1.PipelineRun) bool {
 	return !run.IsDone() && !run.IsPending() && run.DeletionTimestamp.IsZero()
+}
+
+// begun is when a run began.
+func begun(run *tektonv1.PipelineRun) time.Time {
+	if run.Status.StartTime != nil {
+		return run.Status.StartTime.Time
+	}
+	return run.CreationTimestamp.Time
 }
 
 // keeps tells whether the namespace has pipelines for now. One that needs them no more has them a while longer.
@@ -181,7 +213,7 @@ func (r *namespaceReconciler) keeps(s *namespaceScope, c claim) bool {
 	}
 	left := s.memory.idleSince.Add(r.linger).Sub(now)
 	if left > 0 {
-		s.again = cmp.Or(min(s.again, left), left)
+		s.lookBy(left)
 	}
 	return left > 0
 }
@@ -197,7 +229,7 @@ func (r *namespaceReconciler) install(ctx context.Context, s *namespaceScope) er
 		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Waiting for Tekton Pipelines", 0)
 	}
 	p := situation{
-		config: s.config, bundle: d.bundle, judge: r.judge, found: s.found, trusted: s.trusted, spared: d.spared, busy: s.busy,
+		config: s.config, bundle: d.bundle, judge: r.judge, found: s.found, trusted: s.trusted, spared: d.spared, busy: s.busy != "",
 	}.plan()
 	w := &work{broken: map[install.Key]bool{}}
 	for i, o := range d.bundle.Objects {
@@ -268,8 +300,14 @@ func (r *namespaceReconciler) carryOut(ctx context.Context, s *namespaceScope, o
 		w.waits = outcome.Wait(v1alpha1.ReasonInstalling, fmt.Sprintf("%s is being deleted", o.Key), 0)
 	case postpone:
 		w.broken[o.Key] = true
-		w.waits = outcome.Wait(v1alpha1.ReasonInstalling, "The pipelines change when the builds that run have ended", 0)
+		w.waits = outcome.Wait(v1alpha1.ReasonInstalling, "The pipelines change when the builds that run have ended, such as "+s.runs(), 0)
 	case write:
+		if left := s.memory.mayWrite(o, r.clock.Now()); left > 0 {
+			w.broken[o.Key] = true
+			w.waits = outcome.Wait(v1alpha1.ReasonInstalling, fmt.Sprintf(
+				"Somebody else changes %s each time that it is put right: it is left alone for a while", o.Key), left)
+			return nil
+		}
 		err := r.write(ctx, s, o)
 		if gone(err) || ctx.Err() != nil {
 			return err
@@ -294,8 +332,9 @@ func (r *namespaceReconciler) write(ctx context.Context, s *namespaceScope, o in
 		return err
 	}
 	r.judge.Learn(o, meta)
+	s.memory.fought(o, r.clock.Now())
 	s.memory.wrote(o.Key, s.found, meta.ResourceVersion, r.clock.Now())
-	s.again = cmp.Or(min(s.again, settleFor), settleFor)
+	s.lookBy(settleFor)
 	return nil
 }
 
@@ -305,19 +344,28 @@ func (r *namespaceReconciler) withdraw(ctx context.Context, s *namespaceScope) e
 	if len(keys) == 0 {
 		return nil
 	}
-	if s.busy {
-		return outcome.Wait(v1alpha1.ReasonRemoving, "The pipelines go when the builds that run have ended", 0)
+	if s.busy != "" {
+		return outcome.Wait(v1alpha1.ReasonRemoving, "The pipelines go when the builds that run have ended, such as "+s.runs(), 0)
 	}
 	w := &work{}
 	for _, key := range keys {
-		w.problem(r.takeAway(ctx, s, key))
+		switch {
+		case s.trusted[key]:
+		case !s.found[key].DeletionTimestamp.IsZero():
+			w.waits = outcome.Wait(v1alpha1.ReasonRemoving, fmt.Sprintf("%s is being deleted", key), 0)
+		default:
+			w.written++
+			w.problem(r.takeAway(ctx, s, key))
+		}
 	}
-	if err := w.err(); err != nil {
-		return err
+	if w.written > len(w.problems) {
+		ctrl.LoggerFrom(ctx).Info("Took the pipelines away", "objects", w.written-len(w.problems))
 	}
-	ctrl.LoggerFrom(ctx).Info("Took the pipelines away", "objects", len(keys))
-	return nil
+	return w.err()
 }
+
+// runs is what is told of the builds that run.
+func (s *namespaceScope) runs() string { return fmt.Sprintf("PipelineRun %q", s.busy) }
 
 func (r *namespaceReconciler) takeAway(ctx context.Context, s *namespaceScope, key install.Key) error {
 	meta := s.found[key]
@@ -331,7 +379,7 @@ func (r *namespaceReconciler) takeAway(ctx context.Context, s *namespaceScope, k
 		return fmt.Errorf("cannot remove %s: %w", key, err)
 	}
 	s.memory.wrote(key, s.found, "", r.clock.Now())
-	s.again = cmp.Or(min(s.again, settleFor), settleFor)
+	s.lookBy(settleFor)
 	return nil
 }
 

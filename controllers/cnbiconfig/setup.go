@@ -110,7 +110,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) (*Installs, error) 
 		Options:   o,
 		ledger:    newLedger(),
 		territory: territory{reader: mgr.GetClient(), direct: mgr.GetAPIReader(), watched: o.WatchNamespaces, own: o.Namespace},
-		designer:  &designer{catalogue: o.Catalogue, copier: copier, streams: has.HasImageStreams},
+		designer:  &designer{catalogue: o.Catalogue, copier: copier, streams: has.streams},
 		views:     views,
 	}
 	if err := s.setupConfig(mgr); err != nil {
@@ -202,10 +202,12 @@ func (s shared) setupNamespaces(ctx context.Context, mgr ctrl.Manager) error {
 	return s.Tracker.Watch(ctx, c, mgr.GetCache(), capabilities.PipelineRun, &tektonv1.PipelineRun{}, handler.EnqueueRequestsFromMapFunc(around), runEnds())
 }
 
-// offers is what a Tracker knows, with another idea of Tekton: here pipelines are installed, not run.
+// offers is what a Tracker knows, with another idea of Tekton: here pipelines are installed, and runs looked for.
 type offers struct{ *capabilities.Tracker }
 
-func (o offers) HasTekton() bool { return o.Has(capabilities.Pipeline) && o.Has(capabilities.Task) }
+func (o offers) HasTekton() bool {
+	return o.Has(capabilities.Pipeline) && o.Has(capabilities.Task) && o.Has(capabilities.PipelineRun)
+}
 
 // atStart has the CNBiConfig looked at once, also where there is none.
 func atStart() source.Source {

@@ -24,10 +24,12 @@ const (
 // setStatus sets the whole status from what is known.
 func (r *Reconciler) setStatus(s *scope) {
 	st := &s.obj.Status
-	st.Namespaces = s.count()
-	st.Revision = s.revision
 	st.Offers = s.offers
-	if s.err == nil && s.unseen() == 0 {
+	if s.err == nil {
+		st.Namespaces = s.count()
+		st.Revision = s.revision
+	}
+	if _, stalled := outcome.AsStall(s.err); stalled || s.err == nil && s.unseen() == 0 {
 		st.ObservedGeneration = s.obj.Generation
 	}
 	set := conditions.On(&st.Conditions, s.obj.Generation, r.clock)
@@ -47,7 +49,7 @@ func (s *scope) count() v1alpha1.NamespacesStatus {
 			if len(st.Failing) < maxFailing {
 				st.Failing = append(st.Failing, v1alpha1.FailingNamespace{Name: ns, Message: e.message})
 			}
-		case e.state == statePending, e.state == stateReady && !e.about(s.obj):
+		case e.state == statePending, e.state == stateReady && !s.seen(ns), s.overlooked[ns]:
 			st.Pending++
 		case e.state == stateReady:
 			st.Ready++
@@ -85,12 +87,17 @@ func setOffers(set conditions.Set, s *scope) {
 func setNamespacesReady(set conditions.Set, s *scope) {
 	const kind = v1alpha1.ConditionNamespacesReady
 	n := s.obj.Status.Namespaces
+	stall, stalled := outcome.AsStall(s.err)
 	switch {
+	case stalled:
+		set.Unknown(kind, stall.Reason, capital(s.err.Error()))
+	case s.err != nil:
+		set.Unknown(kind, v1alpha1.ReasonProgressingWithRetry, capital(s.err.Error()))
 	case s.obj.Spec.ManagementState == v1alpha1.StateUnmanaged:
 		set.Unknown(kind, v1alpha1.ReasonUnmanaged, messageUnmanaged)
 	case n.Failed > 0:
-		set.False(kind, v1alpha1.ReasonNamespacesFailing, failingMessage(n))
-	case n.Pending > 0 && s.offers.Tekton != v1alpha1.OfferAvailable:
+		set.False(kind, v1alpha1.ReasonNamespacesFailing, s.failingMessage())
+	case n.Pending > 0 && s.obj.Spec.ManagementState != v1alpha1.StateRemoved && s.offers.Tekton != v1alpha1.OfferAvailable:
 		set.False(kind, v1alpha1.ReasonTektonUnavailable, messageNoTekton)
 	case n.Pending > 0 || s.unseen() > 0:
 		set.False(kind, underWay(s.obj), s.pendingMessage())
@@ -112,8 +119,11 @@ func underWay(config *v1alpha1.CNBiConfig) string {
 func setReady(set conditions.Set, s *scope) {
 	n := s.obj.Status.Namespaces
 	state := s.obj.Spec.ManagementState
+	stall, stalled := outcome.AsStall(s.err)
 	switch {
-	case unexpected(s.err) != nil:
+	case stalled:
+		set.Stalled(stall.Reason, capital(s.err.Error()))
+	case s.err != nil:
 		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, capital(s.err.Error()))
 	case state == v1alpha1.StateUnmanaged:
 		set.Ready(v1alpha1.ReasonSucceeded, messageUnmanaged)
@@ -121,13 +131,15 @@ func setReady(set conditions.Set, s *scope) {
 		set.Ready(v1alpha1.ReasonSucceeded, messageRemoved)
 	case state == v1alpha1.StateRemoved && n.Failed == 0:
 		set.Reconciling(v1alpha1.ReasonRemoving, s.pendingMessage())
+	case state == v1alpha1.StateRemoved:
+		set.Reconciling(v1alpha1.ReasonNamespacesFailing, s.failingMessage())
 	case s.offers.Tekton != v1alpha1.OfferAvailable:
 		set.Reconciling(v1alpha1.ReasonTektonUnavailable, messageNoTekton)
 	case s.obj.Spec.Publish.ImageStreams == v1alpha1.ImageStreamsAlways && s.offers.ImageStreams != v1alpha1.OfferAvailable:
 		set.Reconciling(v1alpha1.ReasonImageStreamsUnavailable,
 			"The cluster has no ImageStreams, and spec.publish.imageStreams is Always: set it to Auto, or wait for them")
 	case n.Failed > 0:
-		set.Reconciling(v1alpha1.ReasonNamespacesFailing, failingMessage(n))
+		set.Reconciling(v1alpha1.ReasonNamespacesFailing, s.failingMessage())
 	case s.wrong != nil:
 		set.Reconciling(v1alpha1.ReasonSourceMissing, capital(s.wrong.Error()))
 	case n.Pending > 0 || s.unseen() > 0:
@@ -137,27 +149,26 @@ func setReady(set conditions.Set, s *scope) {
 	}
 }
 
-// unexpected returns err unless it is a wait or a stall.
-func unexpected(err error) error {
-	_, err = outcome.Result(err)
-	return err
-}
-
-func failingMessage(n v1alpha1.NamespacesStatus) string {
+// failingMessage names the first namespace that fails, and why.
+func (s *scope) failingMessage() string {
+	n := s.obj.Status.Namespaces
 	first := n.Failing[0]
-	return fmt.Sprintf("%d of %d namespaces cannot be given the pipelines; %q: %s",
-		n.Failed, n.Failed+n.Pending+n.Ready, first.Name, first.Message)
+	if s.obj.Spec.ManagementState == v1alpha1.StateRemoved {
+		return fmt.Sprintf("The pipelines cannot be taken away from %s; %q: %s", namespaces(n.Failed), first.Name, first.Message)
+	}
+	return fmt.Sprintf("%d of %s cannot be given the pipelines; %q: %s",
+		n.Failed, namespaces(n.Failed+n.Pending+n.Ready), first.Name, first.Message)
 }
 
 // pendingMessage names the first namespace that waits, and what it waits for.
 func (s *scope) pendingMessage() string {
 	n := s.obj.Status.Namespaces
-	text := fmt.Sprintf("%d of %d namespaces are yet to be given the pipelines", n.Pending, n.Pending+n.Ready)
+	text := fmt.Sprintf("The pipelines are yet to reach %d of %s", n.Pending, namespaces(n.Pending+n.Ready))
 	switch {
-	case s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
-		text = fmt.Sprintf("%d namespaces still have the pipelines", n.Pending)
 	case n.Pending == 0:
-		return fmt.Sprintf("%d namespaces are yet to be looked at", s.unseen())
+		return fmt.Sprintf("Looking at %s", namespaces(s.unseen()))
+	case s.obj.Spec.ManagementState == v1alpha1.StateRemoved:
+		text = fmt.Sprintf("The pipelines are yet to be taken away from %s", namespaces(n.Pending))
 	}
 	for _, ns := range s.namespaces {
 		if e := s.ledger[ns]; e.state == statePending && e.message != "" {
@@ -165,6 +176,14 @@ func (s *scope) pendingMessage() string {
 		}
 	}
 	return text
+}
+
+// namespaces counts in words.
+func namespaces[N int | int32](n N) string {
+	if n == 1 {
+		return "1 namespace"
+	}
+	return fmt.Sprintf("%d namespaces", n)
 }
 
 func readyMessage(n v1alpha1.NamespacesStatus) string {

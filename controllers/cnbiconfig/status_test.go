@@ -13,6 +13,7 @@ import (
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditionstest"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
 )
 
 const (
@@ -78,7 +79,7 @@ func TestStatus(t *testing.T) {
 				ledger: map[string]entry{"a": {state: stateReady, uid: "u", generation: 1}},
 			},
 			want: want{
-				ready: "False", reason: v1alpha1.ReasonInstalling, message: "1 of 1 namespaces are yet to be given the pipelines",
+				ready: "False", reason: v1alpha1.ReasonInstalling, message: "The pipelines are yet to reach 1 of 1 namespace",
 				namespaces: v1alpha1.NamespacesStatus{Pending: 1}, observed: 1,
 			},
 		},
@@ -111,7 +112,7 @@ func TestStatus(t *testing.T) {
 				ledger: map[string]entry{"a": now(stateNone, ""), "b": now(statePending, "Builds run")},
 			},
 			want: want{
-				ready: "False", reason: v1alpha1.ReasonRemoving, message: `1 namespaces still have the pipelines; "b": Builds run`,
+				ready: "False", reason: v1alpha1.ReasonRemoving, message: `The pipelines are yet to be taken away from 1 namespace; "b": Builds run`,
 				namespaces: v1alpha1.NamespacesStatus{Pending: 1}, observed: 2,
 			},
 		},
@@ -126,7 +127,54 @@ func TestStatus(t *testing.T) {
 		"NotLookedAt": {
 			reason: "what nobody has looked at may be as it should not",
 			scope:  scope{offers: offers, namespaces: []string{"a"}, obj: configured(nil)},
-			want:   want{ready: "False", reason: v1alpha1.ReasonInstalling, message: "1 namespaces are yet to be looked at", observed: 1},
+			want:   want{ready: "False", reason: v1alpha1.ReasonInstalling, message: "Looking at 1 namespace", observed: 1},
+		},
+		"OtherBundle": {
+			reason: "what another Secret, or another API, makes of the same spec is not there yet",
+			scope: scope{
+				obj: configured(func(c *v1alpha1.CNBiConfig) { c.Status.ObservedGeneration = 2 }), offers: offers, bundle: "new", namespaces: []string{"a", "b"},
+				ledger: map[string]entry{
+					"a": {state: stateReady, uid: "u", generation: 2, bundle: "new"}, "b": {state: stateReady, uid: "u", generation: 2, bundle: "old"},
+				},
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonInstalling, message: "The pipelines are yet to reach 1 of 2 namespaces",
+				namespaces: v1alpha1.NamespacesStatus{Ready: 1, Pending: 1}, observed: 2,
+			},
+		},
+		"Overlooked": {
+			reason: "a namespace that has come to need pipelines, and waits in the queue, has none",
+			scope: scope{
+				obj: configured(nil), offers: offers, namespaces: []string{"a"}, overlooked: map[string]bool{"a": true},
+				ledger: map[string]entry{"a": now(stateNone, "")},
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonInstalling, message: "The pipelines are yet to reach 1 of 1 namespace",
+				namespaces: v1alpha1.NamespacesStatus{Pending: 1}, observed: 1,
+			},
+		},
+		"BadSelector": {
+			reason: "the admin must act, and the edit was looked at",
+			scope: scope{
+				obj: configured(func(c *v1alpha1.CNBiConfig) { c.Status.Namespaces.Ready = 7 }), offers: offers,
+				err: outcome.Stall(v1alpha1.ReasonInvalidSpec, errors.New("no selector")),
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonInvalidSpec, message: "No selector",
+				namespaces: v1alpha1.NamespacesStatus{Ready: 7}, observed: 2,
+			},
+		},
+		"RemovingFails": {
+			reason: "the message is about what was asked for",
+			scope: scope{
+				offers: v1alpha1.ClusterOffers{Tekton: missing, ImageStreams: missing, Routes: missing}, namespaces: []string{"a"},
+				obj:    configured(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved }),
+				ledger: map[string]entry{"a": now(stateFailed, "Not allowed")},
+			},
+			want: want{
+				ready: "False", reason: v1alpha1.ReasonNamespacesFailing, message: `The pipelines cannot be taken away from 1 namespace; "a": Not allowed`,
+				namespaces: v1alpha1.NamespacesStatus{Failed: 1, Failing: []v1alpha1.FailingNamespace{{Name: "a", Message: "Not allowed"}}}, observed: 2,
+			},
 		},
 		"SourceMissing": {
 			reason: "what is to be copied must be there",
@@ -148,9 +196,9 @@ func TestStatus(t *testing.T) {
 			},
 		},
 		"Error": {
-			reason: "what is unexpected is retried, and shown",
-			scope:  scope{obj: configured(nil), offers: offers, err: errors.New("cannot list namespaces: no")},
-			want:   want{ready: "False", reason: v1alpha1.ReasonProgressingWithRetry, message: "Cannot list namespaces: no", observed: 1},
+			reason: "what is unexpected is retried, and shown; what was known stays",
+			scope:  scope{obj: configured(func(c *v1alpha1.CNBiConfig) { c.Status.Namespaces.Ready = 7 }), offers: offers, err: errors.New("cannot list namespaces: no")},
+			want:   want{ready: "False", reason: v1alpha1.ReasonProgressingWithRetry, message: "Cannot list namespaces: no", observed: 1, namespaces: v1alpha1.NamespacesStatus{Ready: 7}},
 		},
 	}
 	for name, tc := range cases {
@@ -188,19 +236,25 @@ func TestStatusIsHeldAMoment(t *testing.T) {
 	clk := testclock.NewFakePassiveClock(time.Unix(1_700_000_000, 0))
 	r := &Reconciler{clock: clk}
 	s := &scope{obj: configured(nil), namespaces: []string{"a"}, ledger: map[string]entry{}}
-	if r.holding(s) != holdFor {
-		t.Error("a namespace that nobody has looked at is waited for")
+	held := func(reason string, want time.Duration) {
+		t.Helper()
+		if got := r.holding(s); got != want {
+			t.Errorf("%s: held for %s, not %s", reason, got, want)
+		}
 	}
+	held("a namespace that nobody has looked at is waited for", holdFor)
 	clk.SetTime(clk.Now().Add(holdFor))
-	if r.holding(s) != 0 {
-		t.Error("but not for ever")
-	}
+	held("but not for ever", 0)
 	s.obj.Generation++
-	if r.holding(s) != holdFor {
-		t.Error("an edit starts anew")
-	}
-	s.ledger["a"] = entry{uid: "u", generation: 3}
-	if r.holding(s) != 0 {
-		t.Error("once all were looked at nothing is waited for")
-	}
+	held("an edit starts anew", holdFor)
+	s.ledger["a"] = entry{state: stateReady, uid: "u", generation: 3}
+	held("once all were looked at nothing is waited for", 0)
+
+	s.obj.Status.ObservedGeneration = 3
+	s.namespaces = append(s.namespaces, "b")
+	held("who reads the status takes it for true while a namespace comes", holdBriefly)
+	s.revision = "newer"
+	held("what is known to be wrong is not held at all", 0)
+	s.revision, r.settled, r.held = "", false, hold{}
+	held("a manager that has just started knows nothing yet", holdFor)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
 )
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
@@ -69,6 +70,19 @@ func (t territory) claim(ctx context.Context, config *v1alpha1.CNBiConfig, ns *m
 	return no, err
 }
 
+// wanted tells from the caches alone whether the namespace gets pipelines.
+func (t territory) wanted(ctx context.Context, config *v1alpha1.CNBiConfig, name string) (bool, error) {
+	if len(t.watched) > 0 && config.Spec.Namespaces.Mode == v1alpha1.NamespacesSelected {
+		return false, nil
+	}
+	ns, err := t.namespace(ctx, config, name)
+	if ns == nil || err != nil {
+		return false, err
+	}
+	c, err := t.claim(ctx, config, ns)
+	return c == claimed, err
+}
+
 // names are those of all namespaces that the operator looks after or would, sorted.
 func (t territory) names(ctx context.Context) ([]string, error) {
 	if len(t.watched) > 0 {
@@ -89,7 +103,7 @@ func (t territory) names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// namespace tells what the namespace is like; nil where it is none of ours, or about to go.
+// namespace tells what the namespace is like; nil where it is none of ours, or about to go. It is not to be changed.
 func (t territory) namespace(ctx context.Context, config *v1alpha1.CNBiConfig, name string) (*metav1.PartialObjectMetadata, error) {
 	reader := t.reader
 	if len(t.watched) > 0 {
@@ -103,7 +117,7 @@ func (t territory) namespace(ctx context.Context, config *v1alpha1.CNBiConfig, n
 		reader = t.direct
 	}
 	meta := install.MetadataOf(namespaceKind)
-	err := reader.Get(ctx, types.NamespacedName{Name: name}, meta)
+	err := reader.Get(ctx, types.NamespacedName{Name: name}, meta, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -140,7 +154,16 @@ func (t territory) inUse(ctx context.Context, namespace string) (bool, error) {
 func selects(selector *metav1.LabelSelector, set map[string]string) (bool, error) {
 	s, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
-		return false, fmt.Errorf("cannot use spec.namespaces.selector: %w", err)
+		return false, outcome.Stall(v1alpha1.ReasonInvalidSpec, fmt.Errorf("the selector in spec.namespaces is none: %w", err))
 	}
 	return s.Matches(labels.Set(set)), nil
+}
+
+// checkSelector finds what the API takes for a selector and is none.
+func checkSelector(config *v1alpha1.CNBiConfig) error {
+	if config.Spec.Namespaces.Mode != v1alpha1.NamespacesSelected {
+		return nil
+	}
+	_, err := selects(config.Spec.Namespaces.Selector, nil)
+	return err
 }

@@ -55,6 +55,7 @@ type Tracker struct {
 
 	mu          sync.RWMutex
 	present     map[schema.GroupVersionKind]bool
+	known       map[schema.GroupVersion]bool
 	failing     map[schema.GroupVersion]bool
 	hooks       []*hook
 	subscribers map[int]func()
@@ -87,6 +88,7 @@ func New(cfg *rest.Config, hc *http.Client, opts ...Option) (*Tracker, error) {
 		period:      defaultPeriod,
 		log:         ctrl.Log.WithName("capabilities"),
 		present:     map[schema.GroupVersionKind]bool{},
+		known:       map[schema.GroupVersion]bool{},
 		failing:     map[schema.GroupVersion]bool{},
 		subscribers: map[int]func(){},
 	}
@@ -119,6 +121,14 @@ func (t *Tracker) HasRoutes() bool { return t.Has(Route) }
 
 // IsOpenShift tells whether security context constraints choose the user that a pod runs as.
 func (t *Tracker) IsOpenShift() bool { return t.Has(SecurityContextConstraints) }
+
+// Known tells whether it was ever answered if the cluster offers the kind. Until then Has says no: an API that another
+// server answers for, as ImageStreams are, may be there and not be reached.
+func (t *Tracker) Known(gvk schema.GroupVersionKind) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.known[gvk.GroupVersion()]
+}
 
 // When has appeared called when the kind comes and gone when it goes. A kind that is there already has come: its hook
 // is called at the next look, or by When itself if there was one. An appeared that fails is called again at the next
@@ -186,6 +196,9 @@ func (t *Tracker) Look(ctx context.Context) {
 			if t.settle(ctx, gvk, served[gvk.Kind]) {
 				changed = true
 			}
+		}
+		if t.markKnown(gv) {
+			changed = true
 		}
 	}
 	if !changed {
@@ -286,6 +299,14 @@ func (t *Tracker) hooksFor(gvk schema.GroupVersionKind) []*hook {
 		}
 	}
 	return found
+}
+
+func (t *Tracker) markKnown(gv schema.GroupVersion) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := t.known[gv]
+	t.known[gv] = true
+	return !known
 }
 
 func (t *Tracker) mark(gvk schema.GroupVersionKind, present bool) bool {
