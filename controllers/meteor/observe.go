@@ -148,12 +148,14 @@ func (o *observation) readForeign(run *tektonv1.PipelineRun, c *apis.Condition) 
 	}
 }
 
-// webAddress is a text that is the URL of something on the web, or nothing.
+// webAddress is a text that is the URL of something on the web, as it is sent there, or nothing. A password in it is no
+// more for everybody to read than a character that is not what it seems.
 func webAddress(text string) string {
 	const limit = 2048
 	text = strings.TrimSpace(text)
 	u, err := url.Parse(text)
-	if err != nil || len(text) > limit || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	odd := strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+	if err != nil || odd || len(text) > limit || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return ""
 	}
 	return text

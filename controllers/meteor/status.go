@@ -65,6 +65,7 @@ func setStatus(s *scope, clk clock.PassiveClock) {
 	}
 	if !s.reconciled {
 		set.Reconciling(v1alpha1.ReasonProgressingWithRetry, sentence(s.err.Error()))
+		obj.Status.Phase = phaseOf(obj.Status.Conditions)
 		return
 	}
 	all := make([]standing, 0, len(s.parts))

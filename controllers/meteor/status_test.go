@@ -87,7 +87,7 @@ func TestSetStatus(t *testing.T) {
 // A pass that ends before its parts were looked at says nothing about them.
 func TestStatusOfABrokenPass(t *testing.T) {
 	obj := newMeteor("m", 0)
-	obj.Status.Phase = v1alpha1.MeteorBuilding
+	obj.Status.Phase = v1alpha1.MeteorSucceeded
 	s := &scope{obj: obj, before: obj.DeepCopy(), parts: []*part{{name: hub}}, err: errors.New("cannot list")}
 	setStatus(s, testclock.NewFakePassiveClock(born))
 	conditionstest.Check(t, obj)

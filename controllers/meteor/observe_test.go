@@ -1,0 +1,72 @@
+package meteor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"knative.dev/pkg/apis"
+
+	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+)
+
+// A foreign Pipeline's result is anybody's text.
+func TestWebAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://reports.example/1?x=y#z":       "https://reports.example/1?x=y#z",
+		" http://reports.example\n":             "http://reports.example",
+		"http://[::1]:8080/":                    "http://[::1]:8080/",
+		"":                                      "",
+		"reports.example":                       "",
+		"/path":                                 "",
+		"https:///path":                         "",
+		"javascript:alert(1)":                   "",
+		"data:text/html,x":                      "",
+		"https://a.example/\nhttps://b.example": "",
+		"https://a.example/a b":                 "",
+		"https://a.example/\u202egpj":           "",
+		"https://a.example/\xff":                "",
+		"https://user:password@a.example/":      "",
+		"https://a.example/" + strings.Repeat("x", 10_000): "",
+	} {
+		if got := webAddress(text); got != want {
+			t.Errorf("webAddress(%.60q) = %.60q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestObserveForeign(t *testing.T) {
+	cases := map[string]struct {
+		reason    string
+		status    corev1.ConditionStatus
+		told      string
+		results   []tektonv1.PipelineRunResult
+		url, want string
+	}{
+		"Good":      {"its result is shown", corev1.ConditionTrue, "Succeeded", []tektonv1.PipelineRunResult{{Name: "url", Value: *tektonv1.NewStructuredValues("https://a.example")}}, "https://a.example", ""},
+		"Silent":    {"one without a result has succeeded too", corev1.ConditionTrue, "Succeeded", nil, "", ""},
+		"List":      {"a result of another type is none", corev1.ConditionTrue, "Succeeded", []tektonv1.PipelineRunResult{{Name: "url", Value: *tektonv1.NewStructuredValues("https://a.example", "b")}}, "", ""},
+		"Failed":    {"its failure is the user's to look at", corev1.ConditionFalse, "Failed", nil, "", v1alpha1.ReasonPipelineFailed},
+		"Gone":      {"one that went meanwhile is told apart", corev1.ConditionFalse, "CouldntGetPipeline", nil, "", v1alpha1.ReasonPipelineNotFound},
+		"Timeout":   {"so is one that took too long", corev1.ConditionFalse, "PipelineRunTimeout", nil, "", v1alpha1.ReasonBuildTimeout},
+		"Cancelled": {"and one that somebody has cancelled", corev1.ConditionFalse, "Cancelled", nil, "", v1alpha1.ReasonBuildCancelled},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: "r"}}
+			run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: c.status, Reason: c.told, Message: "Any"})
+			run.Status.Results = c.results
+			o := observe("other", run, nil, born.Add(time.Minute))
+			got := ""
+			if o.failure != nil {
+				got = o.failure.reason
+			}
+			if !o.finished || o.url != c.url || got != c.want {
+				t.Errorf("%s: %+v, failure %+v", c.reason, o, o.failure)
+			}
+		})
+	}
+}
