@@ -7,12 +7,16 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/kube"
@@ -75,6 +79,18 @@ type reaper struct {
 	events  events.EventRecorder
 	clock   clock.PassiveClock
 	metrics *Metrics
+	// near takes the objects whose end is near, for the controller that warns: it may be waiting for its back-off.
+	near chan<- event.GenericEvent
+}
+
+// warnAgain is when an object is told to be near its end again whose status does not say so yet.
+const warnAgain = 5 * time.Second
+
+// reaperBackoff is how long the end of an object waits that the API server did not take. It has an end soon after it is
+// taken again, however long that took.
+func reaperBackoff() workqueue.TypedRateLimiter[reconcile.Request] {
+	const first, longest = 5 * time.Millisecond, 5 * time.Second
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](first, longest)
 }
 
 // Reconcile implements reconcile.Reconciler. It goes by the clock as it is now, whatever it was when the object was put
@@ -96,7 +112,7 @@ func (r *reaper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		return ctrl.Result{}, nil
 	}
 	if left := l.expires.Sub(r.clock.Now()); left > 0 {
-		return ctrl.Result{RequeueAfter: left}, nil
+		return r.sleep(ctx, obj, l, left)
 	}
 	// Somebody may have raised ttl at the last moment: then this is not the newest version, and stays.
 	err = r.client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground),
@@ -112,4 +128,19 @@ func (r *reaper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	r.metrics.expired(r.clock.Now().Sub(l.expires))
 	r.events.Eventf(obj, nil, corev1.EventTypeNormal, v1alpha1.ReasonExpired, actionExpire, "%s", "Its time is over: it is removed with all that it made")
 	return ctrl.Result{}, nil
+}
+
+// sleep waits for an object's end, of which its user is warned before.
+func (r *reaper) sleep(ctx context.Context, obj *v1alpha1.Meteor, l life, left time.Duration) (ctrl.Result, error) {
+	if !l.expiring {
+		return ctrl.Result{RequeueAfter: l.untilWarning}, nil
+	}
+	if meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionExpiring) {
+		return ctrl.Result{RequeueAfter: left}, nil
+	}
+	select {
+	case r.near <- event.GenericEvent{Object: obj}:
+	case <-ctx.Done():
+	}
+	return ctrl.Result{RequeueAfter: min(left, warnAgain)}, nil
 }

@@ -5,8 +5,17 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	testclock "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/kube"
 )
 
 func TestLifeOf(t *testing.T) {
@@ -36,5 +45,57 @@ func TestLifeOf(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", c.reason, diff)
 			}
 		})
+	}
+}
+
+// The end is slept for, and so is its warning, which is told to the other controller whatever that one waits for.
+func TestReaperSleeps(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		ttl    int64
+		after  time.Duration
+		told   bool
+		want   time.Duration
+		warns  bool
+	}{
+		"Kept":     {"what is kept is forgotten", 0, time.Hour, false, 0, false},
+		"Young":    {"the warning is what comes first", 1000, 0, false, 900 * time.Second, false},
+		"Near":     {"it is told, and told again if nobody tells the user", 1000, 900 * time.Second, false, warnAgain, true},
+		"Told":     {"once the user knows, only the end is left", 1000, 900 * time.Second, true, 100 * time.Second, false},
+		"Late":     {"the end waits for no warning", 1000, 998 * time.Second, false, 2 * time.Second, true},
+		"SetBack":  {"a clock that was set back finds everything ahead", 1000, -time.Hour, false, 4500 * time.Second, false},
+		"NotEarly": {"nothing goes a moment early", 1000, 1000*time.Second - time.Millisecond, true, time.Millisecond, false},
+	}
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			obj := newMeteor("m", c.ttl)
+			if c.told {
+				meta.SetStatusCondition(&obj.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExpiring})
+			}
+			near := make(chan event.GenericEvent, 1)
+			r := &reaper{client: fake.NewClientBuilder().WithScheme(scheme).WithObjects(obj).Build(), clock: testclock.NewFakePassiveClock(born.Add(c.after)), near: near}
+			got, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+			if err != nil || got.RequeueAfter != c.want || len(near) > 0 != c.warns {
+				t.Errorf("%s: sleeps %s, warns %v, %v", c.reason, got.RequeueAfter, len(near) > 0, err)
+			}
+			if err := r.client.Get(t.Context(), client.ObjectKeyFromObject(obj), &v1alpha1.Meteor{}); err != nil {
+				t.Errorf("%s: %v", c.reason, err)
+			}
+		})
+	}
+}
+
+// However long the API server was away, an end does not wait long after its return.
+func TestReaperBackoff(t *testing.T) {
+	backoff, longest := reaperBackoff(), time.Duration(0)
+	for range 100 {
+		longest = max(longest, backoff.When(reconcile.Request{}))
+	}
+	if longest > 5*time.Second {
+		t.Errorf("an end waits for %s", longest)
 	}
 }

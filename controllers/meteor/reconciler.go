@@ -127,7 +127,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result, err := outcome.Result(errors.Join(s.outcome(), err))
 	if err == nil {
-		result.RequeueAfter = outcome.Earliest(append(s.next, result.RequeueAfter, s.life.untilWarning)...)
+		result.RequeueAfter = outcome.Earliest(append(s.next, result.RequeueAfter)...)
 	}
 	return result, err
 }

@@ -91,6 +91,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		images:     o.Images,
 		proxy:      o.Proxy,
 	}
+	near := make(chan event.GenericEvent)
 	edited := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	c, err := ctrl.NewControllerManagedBy(mgr).
 		Named("meteor").
@@ -103,6 +104,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.CNBiConfig{}, handler.EnqueueRequestsFromMapFunc(r.allObjects), edited).
 		WatchesRawSource(o.Tracker.Source(func(ctx context.Context) []reconcile.Request { return r.allObjects(ctx, nil) })).
 		WatchesRawSource(o.Installs(handler.EnqueueRequestsFromMapFunc(r.objectsBeside))).
+		WatchesRawSource(source.Channel(near, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Build(r)
 	if err != nil {
@@ -111,12 +113,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := r.watchOthers(ctx, mgr, c, o.Tracker); err != nil {
 		return err
 	}
-	reap := &reaper{client: mgr.GetClient(), events: recorder, clock: o.Clock, metrics: o.Metrics}
+	reap := &reaper{client: mgr.GetClient(), events: recorder, clock: o.Clock, metrics: o.Metrics, near: near}
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("meteor-life").
 		For(&v1alpha1.Meteor{}, edited).
 		Watches(&v1alpha1.CNBiConfig{}, handler.EnqueueRequestsFromMapFunc(r.allObjects), edited).
-		WithOptions(controller.Options{MaxConcurrentReconciles: reapers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: reapers, RateLimiter: reaperBackoff()}).
 		Complete(reap)
 	if err != nil {
 		return fmt.Errorf("cannot set up the controller of Meteors' ends: %w", err)
