@@ -9,6 +9,7 @@ import (
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"knative.dev/pkg/apis"
@@ -24,8 +25,8 @@ const defaultLookInterval = time.Hour
 // CustomNBImage sees to this itself.
 func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	interval := intervalOf(s.obj.Spec.Refresh)
-	unsettled := func(p *part) bool { return p.runs() && !p.settled }
-	if interval == 0 || !slices.ContainsFunc(s.parts, (*part).runs) || slices.ContainsFunc(s.parts, unsettled) ||
+	unsettled := func(p *part) bool { return p.runs() && !p.settled && !p.cannotStart(s) }
+	if interval == 0 || !slices.ContainsFunc(s.parts, (*part).refreshes) || slices.ContainsFunc(s.parts, unsettled) ||
 		s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
 		return nil
 	}
@@ -44,11 +45,21 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 		}
 	}
 	for _, p := range s.parts {
-		if p.runs() {
+		if p.refreshes() {
 			p.build, p.settled = refreshed(s.obj, p.name, due), false
+			// The build that the status names is the one that is asked for, also when it cannot start at once.
+			p.runName, p.ready = p.build.runName(s.obj, p.name), ""
 		}
 	}
 	return nil
+}
+
+// refreshes tells whether the pipeline has come to an end after which it can begin again.
+func (p *part) refreshes() bool { return p.runs() && p.settled }
+
+// cannotStart tells whether the pipeline waits for its user before its first run, which may take for ever.
+func (p *part) cannotStart(s *scope) bool {
+	return p.ready == "" && meta.IsStatusConditionFalse(s.obj.Status.Conditions, v1alpha1.ConditionPipelinePrefix+p.name)
 }
 
 // intervalOf is the time between two looks or builds; zero for none.
@@ -69,7 +80,7 @@ func intervalOf(spec *v1alpha1.RefreshSpec) time.Duration {
 // lookForChange has a run look up the commit, and tells whether that is another than the newest build's. The manager
 // itself has neither credentials nor ways to git servers.
 func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time) (bool, error) {
-	s.lookRun = runs.Bounded(s.obj.Name, "-look-"+runs.DueID(due))
+	s.lookRun = lookName(s.obj, due)
 	run := &tektonv1.PipelineRun{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.lookRun}, run)
 	if apierrors.IsNotFound(err) {
@@ -113,6 +124,12 @@ func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time)
 	s.obj.Status.LastRefreshTime = &metav1.Time{Time: r.clock.Now().Truncate(time.Second)}
 	s.wake(staleAfter)
 	return false, nil
+}
+
+// lookName names the run that looks at the repository at a time. Names that are cut can be alike, and times are, so the
+// object's UID tells them apart.
+func lookName(obj *v1alpha1.Meteor, due time.Time) string {
+	return runs.Bounded(obj.Name, "-look-"+runs.Hash(obj.UID)[:10]+"-"+runs.DueID(due))
 }
 
 // startLook starts a run that looks up the commit.
