@@ -95,6 +95,40 @@ func TestRunNames(t *testing.T) {
 	}
 }
 
+// A look at a repository has a name of its own, however alike the names of two objects are that are due at once.
+func TestLookNames(t *testing.T) {
+	long := strings.Repeat("m", 60)
+	one, other := lookName(newMeteor(long+"1", 0), born), lookName(newMeteor(long+"2", 0), born)
+	if one == other {
+		t.Errorf("two objects have look %q", one)
+	}
+	if errs := validation.IsDNS1123Subdomain(one); len(errs) > 0 || len(one) > 48 {
+		t.Errorf("%q is no name of a run: %v", one, errs)
+	}
+}
+
+// OpenShift makes one label of a Route's name and its namespace.
+func TestRouteNames(t *testing.T) {
+	for _, name := range []string{"m", strings.Repeat("m", 63), strings.Repeat("m-", 31) + "m", "a.b"} {
+		for _, length := range []int{1, 23, 40, 52} {
+			obj := newMeteor(name, 0)
+			obj.Namespace = strings.Repeat("n", length)
+			got := routeName(obj)
+			if errs := validation.IsDNS1123Label(got + "-" + obj.Namespace); len(errs) > 0 {
+				t.Errorf("%q in a namespace of %d characters has no host: %v", got, length, errs)
+			}
+			if length == 1 && got != siteName(name) {
+				t.Errorf("%q was cut without need", got)
+			}
+		}
+	}
+	one, other := newMeteor(strings.Repeat("m", 30)+"1", 0), newMeteor(strings.Repeat("m", 30)+"2", 0)
+	one.Namespace, other.Namespace = strings.Repeat("n", 45), strings.Repeat("n", 45)
+	if routeName(one) == routeName(other) {
+		t.Error("two objects have one Route")
+	}
+}
+
 func TestSiteNames(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"m", "m.n", "m-n", "0", strings.Repeat("m", 63), strings.Repeat("m", 62) + "n", strings.Repeat("m-", 31) + "m", "a.b.c"} {

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,7 +57,7 @@ func (r *Reconciler) reconcileImage(ctx context.Context, s *scope, p *part) erro
 	}
 	found := err == nil
 	if found && !metav1.IsControlledBy(current, s.obj) {
-		return taken(s.obj, v1alpha1.CustomNBImageKind, current)
+		return r.taken(s, v1alpha1.CustomNBImageKind, current)
 	}
 	applied, err := r.ensure(ctx, wanted, current, found && sameWish(current, wanted))
 	if err != nil {
@@ -65,11 +68,13 @@ func (r *Reconciler) reconcileImage(ctx context.Context, s *scope, p *part) erro
 	return imageOutcome(s, p, current, applied)
 }
 
-// sameWish tells whether nobody has changed what the CustomNBImage asks for.
+// sameWish tells whether nobody has changed what the CustomNBImage is to ask for. What the Meteor says nothing of is
+// anybody's to set.
 func sameWish(current, wanted *v1alpha1.CustomNBImage) bool {
 	a, b := &current.Spec, &wanted.Spec
-	return a.BuildType == b.BuildType && a.RepositoryURL == b.RepositoryURL && a.GitRef == b.GitRef &&
-		equality.Semantic.DeepEqual(a.GitSecret, b.GitSecret) && equality.Semantic.DeepEqual(a.Refresh, b.Refresh)
+	return a.BuildType == b.BuildType && a.RepositoryURL == b.RepositoryURL && (b.GitRef == "" || a.GitRef == b.GitRef) &&
+		(b.GitSecret == nil || equality.Semantic.DeepEqual(a.GitSecret, b.GitSecret)) &&
+		(b.Refresh == nil || equality.Semantic.DeepEqual(a.Refresh, b.Refresh))
 }
 
 // imageOutcome shows the CustomNBImage's condition as the pipeline's.
@@ -93,11 +98,13 @@ func imageOutcome(s *scope, p *part, image *v1alpha1.CustomNBImage, applied bool
 }
 
 // taken says that an object has the name which one of this object's needs. One of an earlier object of the same name
-// goes by itself.
-func taken(obj *v1alpha1.Meteor, kind string, current client.Object) error {
-	if owner := metav1.GetControllerOf(current); owner != nil && owner.Kind == v1alpha1.MeteorKind && owner.Name == obj.Name {
-		return outcome.Wait(v1alpha1.ReasonPreparing, fmt.Sprintf("Waiting for %s %q of an earlier Meteor to go", kind, current.GetName()), 0)
+// goes by itself. No watch tells of the end of either, so they are looked for again.
+func (r *Reconciler) taken(s *scope, kind string, current client.Object) error {
+	const soon = 2 * time.Second
+	if owner := metav1.GetControllerOf(current); owner != nil && owner.Kind == v1alpha1.MeteorKind && owner.Name == s.obj.Name {
+		return outcome.Wait(v1alpha1.ReasonPreparing, fmt.Sprintf("Waiting for %s %q of an earlier Meteor to go", kind, current.GetName()), soon)
 	}
+	r.lookAgain(s)
 	return outcome.Stall(v1alpha1.ReasonConflictingObject, fmt.Errorf("%s %q exists and is not this object's: rename or remove one of the two", kind, current.GetName()))
 }
 
@@ -123,5 +130,6 @@ func sentence(text string) string {
 	if text == "" {
 		return "Unknown"
 	}
-	return strings.TrimRight(strings.ToUpper(text[:1])+text[1:], ".")
+	first, size := utf8.DecodeRuneInString(text)
+	return strings.TrimRight(string(unicode.ToUpper(first))+text[size:], ".")
 }

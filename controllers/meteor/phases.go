@@ -285,12 +285,17 @@ func (r *Reconciler) checkInstalled(ctx context.Context, s *scope, pipeline stri
 	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipeline, namespace, v1alpha1.CNBiConfigName), 0)
 }
 
+// lookAgain has the object looked at now and then for what no watch tells of, the less often the older it is.
+func (r *Reconciler) lookAgain(s *scope) {
+	const soonest, latest = 5 * time.Second, time.Minute
+	s.wake(min(max(r.clock.Since(s.obj.CreationTimestamp.Time)/4, soonest), latest))
+}
+
 // checkForeign sees that somebody else's Pipeline is there. Such are not cached, so it is asked for again now and then.
 func (r *Reconciler) checkForeign(ctx context.Context, s *scope, pipeline string) error {
 	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: pipeline}, install.MetadataOf(capabilities.Pipeline))
 	if apierrors.IsNotFound(err) {
-		const soonest, latest = 5 * time.Second, time.Minute
-		s.wake(min(max(r.clock.Since(s.obj.CreationTimestamp.Time)/4, soonest), latest))
+		r.lookAgain(s)
 		return outcome.Stall(v1alpha1.ReasonPipelineNotFound, fmt.Errorf("There is no Pipeline %q in namespace %q: create it, or take it out of spec.pipelines", pipeline, s.obj.Namespace)) //nolint:staticcheck // a condition's message
 	}
 	if err != nil {

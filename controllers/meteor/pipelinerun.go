@@ -105,7 +105,7 @@ func (r *Reconciler) ensureStream(ctx context.Context, s *scope, o order) error 
 	err := r.direct.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: siteName(s.obj.Name)}, stream)
 	switch {
 	case err == nil && !metav1.IsControlledBy(stream, s.obj):
-		return taken(s.obj, "ImageStream", stream)
+		return r.taken(s, "ImageStream", stream)
 	case err == nil:
 		return nil
 	case !apierrors.IsNotFound(err):

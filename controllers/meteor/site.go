@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,8 +43,7 @@ const (
 	ingressPatience = time.Minute
 )
 
-// siteName is the name of all objects that serve a Meteor's site, which has to be one label of a DNS name, and short
-// enough for what Routes make of it.
+// siteName is the name of all objects that serve a Meteor's site but its Route. It has to be one label of a DNS name.
 func siteName(meteor string) string {
 	const prefix, limit = "meteor-", 40
 	name := prefix + strings.ReplaceAll(meteor, ".", "-")
@@ -86,21 +86,21 @@ func (r *Reconciler) ensureOwn(ctx context.Context, s *scope, wanted, current cl
 		return false, fmt.Errorf("cannot read %s %q: %w", kind, wanted.GetName(), err)
 	}
 	if err == nil && !metav1.IsControlledBy(current, s.obj) {
-		return false, taken(s.obj, kind, current)
+		return false, r.taken(s, kind, current)
 	}
 	if err == nil {
 		return r.ensure(ctx, wanted, current, true)
 	}
-	// One that is not ours has no label by which the cache would know it.
+	// One that is not ours has no label by which the cache would know it, and one of ours can have lost it.
 	live := install.MetadataOf(wanted.GetObjectKind().GroupVersionKind())
 	err = r.direct.Get(ctx, client.ObjectKeyFromObject(wanted), live)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("cannot read %s %q: %w", kind, wanted.GetName(), err)
 	}
 	if err == nil && !metav1.IsControlledBy(live, s.obj) {
-		return false, taken(s.obj, kind, live)
+		return false, r.taken(s, kind, live)
 	}
-	return r.ensure(ctx, wanted, live, err == nil)
+	return r.ensure(ctx, wanted, live, err == nil && live.GetLabels()[v1alpha1.LabelPartOf] == v1alpha1.PartOfValue)
 }
 
 // objectMeta is that of every object that serves the site.
@@ -173,12 +173,14 @@ func newService(obj *v1alpha1.Meteor) *corev1.Service {
 	}
 }
 
-// siteHost is the host of a site below the admin's domain. One label has at most 63 characters.
+// siteHost is the host of a site below the admin's domain. One label has at most 63 characters. Where the hyphen between
+// name and namespace is not the only one, another name in another tenant's namespace would come to the same: a hash that
+// nobody can aim at tells them apart.
 func siteHost(obj *v1alpha1.Meteor, domain string) string {
 	const limit = 63
 	label := obj.Name + "-" + obj.Namespace
-	if len(label) > limit || strings.Contains(label, ".") {
-		hash := runs.Hash(label)[:8]
+	if len(label) > limit || strings.ContainsAny(obj.Name+obj.Namespace, ".-") {
+		hash := runs.Hash([]string{obj.Name, obj.Namespace})[:16]
 		label = strings.Trim(strings.ReplaceAll(label, ".", "-")[:min(len(label), limit-len(hash)-1)], "-") + "-" + hash
 	}
 	return label + "." + domain
@@ -208,6 +210,18 @@ func newIngress(obj *v1alpha1.Meteor, o *v1alpha1.MeteorIngress) *networkingv1.I
 	return ingress
 }
 
+// routeName is the name of a site's Route. OpenShift makes one label of a host of it and the namespace, and refuses what
+// is longer than such a label may be; who may not choose the host can only have a shorter name.
+func routeName(obj *v1alpha1.Meteor) string {
+	const longest, shortest = 63, 10
+	name, limit := siteName(obj.Name), max(shortest, longest-1-len(obj.Namespace))
+	if len(name) <= limit {
+		return name
+	}
+	hash := runs.Hash(obj.Name)[:8]
+	return strings.TrimRight(name[:limit-len(hash)-1], "-") + "-" + hash
+}
+
 // newRoute leaves the host to the router, which only admins may choose.
 func newRoute(obj *v1alpha1.Meteor) *unstructured.Unstructured {
 	m := objectMeta(obj)
@@ -217,7 +231,7 @@ func newRoute(obj *v1alpha1.Meteor) *unstructured.Unstructured {
 		"tls":  map[string]any{"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"},
 	}}}
 	u.SetGroupVersionKind(capabilities.Route)
-	u.SetName(m.Name)
+	u.SetName(routeName(obj))
 	u.SetNamespace(m.Namespace)
 	u.SetLabels(m.Labels)
 	u.SetOwnerReferences(m.OwnerReferences)
@@ -256,6 +270,9 @@ func (r *Reconciler) expose(ctx context.Context, s *scope) (string, error) {
 		if _, err := r.ensureOwn(ctx, s, newRoute(s.obj), route); err != nil {
 			return "", err
 		}
+		if err := r.removeOwn(ctx, s, siteName(s.obj.Name), &networkingv1.Ingress{}); err != nil {
+			return "", err
+		}
 		return routeURL(route)
 	}
 	ingress := &networkingv1.Ingress{}
@@ -266,14 +283,15 @@ func (r *Reconciler) expose(ctx context.Context, s *scope) (string, error) {
 		}
 		return r.ingressURL(s, ingress, written)
 	}
-	if err := r.removeOwn(ctx, s, ingress); err != nil {
+	if err := r.removeOwn(ctx, s, siteName(s.obj.Name), ingress); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("http://%s.%s.svc", siteName(s.obj.Name), s.obj.Namespace), nil
 }
 
-// routeURL waits for a router to admit the Route.
+// routeURL waits for a router to admit the Route. Of several, each of which has Routes of its own, one is enough.
 func routeURL(route *unstructured.Unstructured) (string, error) {
+	why := serving()
 	routers, _, _ := unstructured.NestedSlice(route.Object, "status", "ingress")
 	for _, item := range routers {
 		router, _ := item.(map[string]any)
@@ -288,10 +306,10 @@ func routeURL(route *unstructured.Unstructured) (string, error) {
 				return "https://" + host, nil
 			}
 			message, _ := c["message"].(string)
-			return "", outcome.Wait(v1alpha1.ReasonSiteUnavailable, sentence(fmt.Sprintf("Route %q was not admitted: %s", route.GetName(), message)), 0)
+			why = outcome.Wait(v1alpha1.ReasonSiteUnavailable, sentence(fmt.Sprintf("Route %q was not admitted: %s", route.GetName(), message)), 0)
 		}
 	}
-	return "", serving()
+	return "", why
 }
 
 // ingressURL waits for an ingress controller to give the Ingress an address, as long as it may take.
@@ -318,7 +336,8 @@ func available(d *appsv1.Deployment) error {
 	}
 	for _, c := range st.Conditions {
 		stuck := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue ||
-			c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+			c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse ||
+			c.Type == appsv1.DeploymentAvailable && c.Status == corev1.ConditionFalse && rolledOut(st)
 		if stuck {
 			return outcome.Wait(v1alpha1.ReasonSiteUnavailable, conditions.Message(fmt.Sprintf("Deployment %q does not get ready: %s", d.Name, strings.TrimRight(c.Message, "."))), 0)
 		}
@@ -329,25 +348,35 @@ func available(d *appsv1.Deployment) error {
 	return serving()
 }
 
+// rolledOut tells whether the newest pods have answered once, as Deployments say it.
+func rolledOut(st *appsv1.DeploymentStatus) bool {
+	return slices.ContainsFunc(st.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionTrue && c.Reason == "NewReplicaSetAvailable"
+	})
+}
+
 // removeSite takes everything away that serves the site.
 func (r *Reconciler) removeSite(ctx context.Context, s *scope) error {
-	errs := []error{r.removeOwn(ctx, s, &appsv1.Deployment{}), r.removeOwn(ctx, s, &corev1.Service{}), r.removeOwn(ctx, s, &networkingv1.Ingress{})}
+	var errs []error
+	for _, obj := range []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &networkingv1.Ingress{}} {
+		errs = append(errs, r.removeOwn(ctx, s, siteName(s.obj.Name), obj))
+	}
 	if r.cluster.HasRoutes() {
 		route := &unstructured.Unstructured{}
 		route.SetGroupVersionKind(capabilities.Route)
-		errs = append(errs, r.removeOwn(ctx, s, route))
+		errs = append(errs, r.removeOwn(ctx, s, routeName(s.obj), route))
 	}
 	return errors.Join(errs...)
 }
 
-// removeOwn deletes the site's object of the kind of current, if there is one.
-func (r *Reconciler) removeOwn(ctx context.Context, s *scope, current client.Object) error {
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: s.obj.Namespace, Name: siteName(s.obj.Name)}, current)
+// removeOwn deletes the site's object of the given name and the kind of current, if there is one.
+func (r *Reconciler) removeOwn(ctx context.Context, s *scope, name string, current client.Object) error {
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: s.obj.Namespace, Name: name}, current)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read %T %q: %w", current, siteName(s.obj.Name), err)
+		return fmt.Errorf("cannot read %T %q: %w", current, name, err)
 	}
 	if !metav1.IsControlledBy(current, s.obj) {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,10 +16,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	"knative.dev/pkg/apis"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
@@ -55,9 +58,31 @@ func TestGoodDay(t *testing.T) {
 	checkRestricted(t, d)
 	w.is("demo", "served", pipelineIs(book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 
-	w.stop() // the CustomNBImage's own controller would contradict what is played now
-	w.imageStands("demo", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "Good")
-	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved })
+	// How the CustomNBImage stands shows through, and leaves what the book has become as it is.
+	w.endRun(w.imageRun("demo"), apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "Cancelled", Message: "Any"}, nil)
+	obj = w.is("demo", "half good", phaseIs(v1alpha1.MeteorFailed), pipelineIs(hub, metav1.ConditionFalse, v1alpha1.ReasonBuildCancelled), pipelineIs(book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "can be used: jupyterbook") || pipelineOf(obj, book).URL == "" {
+		t.Errorf("what is good is not told: %+v", obj.Status)
+	}
+	w.edit("demo", func(m *v1alpha1.Meteor) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, v1alpha1.AnnotationRebuild, "1") })
+	w.imageRun("demo")
+}
+
+// imageRun waits for a run of a CustomNBImage that has not ended.
+func (w *world) imageRun(name string) *tektonv1.PipelineRun {
+	w.t.Helper()
+	list := &tektonv1.PipelineRunList{}
+	i := -1
+	testenv.Eventually(w.t, "there is a run for image "+name, func() error {
+		if err := env.Client.List(w.t.Context(), list, client.InNamespace(w.namespace), client.MatchingLabels{v1alpha1.LabelCustomNBImage: name}); err != nil {
+			return err
+		}
+		if i = slices.IndexFunc(list.Items, func(run tektonv1.PipelineRun) bool { return !run.IsDone() }); i < 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	return &list.Items[i]
 }
 
 // checkRestricted checks that a site's pod may do nothing.
@@ -156,8 +181,8 @@ func TestIngress(t *testing.T) {
 	w.builds(w.run(book), commit, 1)
 	w.deploys("meteor-demo")
 	i := w.ingress("meteor-demo")
-	host := "demo-" + w.namespace + ".apps.example.org"
-	if i.Spec.Rules[0].Host != host || *i.Spec.IngressClassName != "nginx" || i.Spec.TLS[0].Hosts[0] != host {
+	host := i.Spec.Rules[0].Host
+	if !strings.HasPrefix(host, "demo-"+w.namespace+"-") || !strings.HasSuffix(host, ".apps.example.org") || *i.Spec.IngressClassName != "nginx" || i.Spec.TLS[0].Hosts[0] != host {
 		t.Errorf("the Ingress is %+v", i.Spec)
 	}
 	w.is("demo", "waiting for an address", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
@@ -449,17 +474,21 @@ func routes() *apiextensionsv1.CustomResourceDefinition {
 // Where there are Routes, a site has one, and its URL once a router has admitted it. Routes can come later.
 func TestRoute(t *testing.T) {
 	w := newWorld(t, true)
+	w.configure(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.Meteor.Ingress = &v1alpha1.MeteorIngress{Host: "apps.example.org"}
+	})
 	w.start()
 	w.meteor("demo", only(book))
 	w.builds(w.run(book), commit, 1)
 	w.deploys("meteor-demo")
-	w.is("demo", "reached inside", phaseIs(v1alpha1.MeteorSucceeded))
+	w.ingress("meteor-demo")
 
 	crd := routes()
 	if err := env.Client.Create(t.Context(), crd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = env.Client.Delete(context.Background(), crd) })
+	w.gone("meteor-demo", &networkingv1.Ingress{})
 	w.is("demo", "waiting for a router", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
 	admit := func(status, message string) {
 		t.Helper()

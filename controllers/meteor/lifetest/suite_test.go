@@ -366,26 +366,6 @@ func (w *world) deploys(name string) *appsv1.Deployment {
 	return d
 }
 
-// imageStands plays the CustomNBImage's controller, which has other tests.
-func (w *world) imageStands(name, condition string, status metav1.ConditionStatus, reason, message string) {
-	w.t.Helper()
-	testenv.Eventually(w.t, name+" is played", func() error {
-		image := &v1alpha1.CustomNBImage{}
-		if err := env.Client.Get(w.t.Context(), w.key(name), image); err != nil {
-			return err
-		}
-		image.Status.Conditions = nil
-		set := func(kind string, status metav1.ConditionStatus) {
-			meta.SetStatusCondition(&image.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: image.Generation})
-		}
-		set(condition, status)
-		if condition != v1alpha1.ConditionReady {
-			set(v1alpha1.ConditionReady, metav1.ConditionFalse)
-		}
-		return env.Client.Status().Update(w.t.Context(), image)
-	})
-}
-
 // events are the reasons of a Meteor's events of the given type.
 func (w *world) events(name, kind string) []string {
 	w.t.Helper()
