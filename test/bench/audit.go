@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
 	"github.com/meteor-zone/meteor-operator/hack/operator"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/auditlog"
 )
 
 // account is who the manager is to the API server.
@@ -60,48 +58,17 @@ func (r request) group() group {
 	}
 }
 
-// mark is a place in the log.
-type mark int64
-
-// now is the log's end.
-func (a audit) now() (mark, error) {
-	info, err := os.Stat(a.file)
-	if err != nil {
-		return 0, fmt.Errorf("cannot find the audit log: %w", err)
-	}
-	return mark(info.Size()), nil
-}
-
 // since reads what the manager has asked for since.
-func (a audit) since(from mark) ([]request, error) {
-	file, err := os.Open(a.file)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the audit log: %w", err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || info.Size() < int64(from) {
-		return nil, errors.Join(errors.New("the audit log was begun anew meanwhile: measure again"), err)
-	}
-	if _, err := file.Seek(int64(from), io.SeekStart); err != nil {
-		return nil, fmt.Errorf("cannot read the audit log: %w", err)
-	}
+func (a audit) since(from auditlog.Mark) ([]request, error) {
 	var all []request
-	for lines := bufio.NewReader(file); ; {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return all, nil // a line without its end is being written
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the audit log: %w", err)
-		}
+	err := auditlog.Read(a.file, from, func(line []byte) error {
 		r, ok, err := parse(line)
-		if err != nil {
-			return nil, err
-		}
 		if ok {
 			all = append(all, r)
 		}
-	}
+		return err
+	})
+	return all, err
 }
 
 // entry is the part of an audit event that is looked at.
@@ -123,7 +90,7 @@ type entry struct {
 func parse(line []byte) (request, bool, error) {
 	var e entry
 	if err := json.Unmarshal(line, &e); err != nil {
-		return request{}, false, fmt.Errorf("cannot read the audit log: %w", err)
+		return request{}, false, err
 	}
 	if e.User.Username != account || e.Stage != "ResponseComplete" && e.Stage != "Panic" {
 		return request{}, false, nil

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/auditlog"
 )
 
 // line is an audit event of the manager's.
@@ -34,7 +36,7 @@ func TestAudit(t *testing.T) {
 	if err := os.WriteFile(file, []byte(log), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all, err := audit{file}.since(mark(begin))
+	all, err := audit{file}.since(auditlog.Mark(begin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +48,7 @@ func TestAudit(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want, +got:\n%s", diff)
 	}
-	if _, err := (audit{file}).since(mark(len(log) + 1)); err == nil {
+	if _, err := (audit{file}).since(auditlog.Mark(len(log) + 1)); err == nil {
 		t.Error("a log that was begun anew must be an error")
 	}
 }
@@ -63,36 +65,6 @@ func TestPercentile(t *testing.T) {
 	}
 	if got := percentile(all[:1], 50); got != 100 {
 		t.Errorf("of one: got %d", got)
-	}
-}
-
-func TestFigure(t *testing.T) {
-	for want, f := range map[string]figure{
-		"figure import_writes 4 requests max 4": {name: "import_writes", value: 4, unit: "requests", bar: 4},
-		"figure rss 31.5 MiB max -":             {name: "rss", value: 31.5, unit: "MiB", bar: noBar},
-		"figure faster 12 times min 10":         {name: "faster", value: 12, unit: "times", bar: 10, least: true},
-	} {
-		if got := f.String(); got != want {
-			t.Errorf("want %q, got %q", want, got)
-		}
-	}
-}
-
-func TestMissed(t *testing.T) {
-	for name, c := range map[string]struct {
-		figure
-		want bool
-	}{
-		"under":      {figure{value: 3, bar: 4}, false},
-		"over":       {figure{value: 5, bar: 4}, true},
-		"no bar":     {figure{value: 5, bar: noBar}, false},
-		"too few":    {figure{value: 3, bar: 4, least: true}, true},
-		"enough":     {figure{value: 4, bar: 4, least: true}, false},
-		"any at all": {figure{value: 0, bar: noBar, least: true}, false},
-	} {
-		if got := c.missed(); got != c.want {
-			t.Errorf("%s: want %t", name, c.want)
-		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/hack/operator"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 // burst creates many objects at once and times how long each waits for its PipelineRun. Tekton takes these up meanwhile
@@ -52,8 +53,8 @@ func (b *bench) burst(ctx context.Context, n int) error {
 	for i := range n {
 		took = append(took, seen[burstName(i)].Sub(created[i]))
 	}
-	b.seconds(fmt.Sprintf("burst_%d_create_to_pipelinerun_median", n), percentile(took, 50), noBar)
-	b.seconds(fmt.Sprintf("burst_%d_create_to_pipelinerun_p99", n), percentile(took, 99), noBar)
+	b.seconds(fmt.Sprintf("burst_%d_create_to_pipelinerun_median", n), percentile(took, 50), figures.NoBar)
+	b.seconds(fmt.Sprintf("burst_%d_create_to_pipelinerun_p99", n), percentile(took, 99), figures.NoBar)
 	return b.clear(ctx, namespace)
 }
 

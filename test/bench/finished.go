@@ -19,6 +19,8 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/hack/operator"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/auditlog"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 const (
@@ -50,7 +52,7 @@ func (b *bench) finished(ctx context.Context, n int) error {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	from, err := b.audit.now()
+	from, err := auditlog.End(b.audit.file)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func (b *bench) finished(ctx context.Context, n int) error {
 	// What the old manager still did is none of the new one's.
 	all = slices.DeleteFunc(concerning(all, namespace), func(r request) bool { return slices.Contains(old, r.pod) })
 	tell("What the restarted manager asked of the API server", all)
-	b.add(figure{name: fmt.Sprintf("manager_rss_at_%d_finished", n), value: float64(rss) / (1 << 20), unit: "MiB", bar: noBar})
+	b.add(figures.Figure{Name: fmt.Sprintf("manager_rss_at_%d_finished", n), Value: float64(rss) / (1 << 20), Unit: "MiB", Bar: figures.NoBar})
 	b.count(fmt.Sprintf("restart_writes_at_%d_finished", n), countOf(all, groupWrite)+countOf(all, groupStream)+countOf(all, groupEvent), 0)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/auditlog"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 // importWithin is how long an import may take before something is wrong.
@@ -25,12 +27,12 @@ func (b *bench) imports(ctx context.Context, n int) error {
 		return err
 	}
 	var took []time.Duration
-	var from mark
+	var from auditlog.Mark
 	for i := range n {
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
-		if from, err = b.audit.now(); err != nil {
+		if from, err = auditlog.End(b.audit.file); err != nil {
 			return err
 		}
 		d, err := b.timeImport(ctx, namespace, fmt.Sprintf("import-%d", i))
@@ -41,7 +43,7 @@ func (b *bench) imports(ctx context.Context, n int) error {
 		took = append(took, d)
 	}
 	b.seconds("warm_import_create_to_ready_median", percentile(took, 50), 10)
-	b.seconds("warm_import_create_to_ready_slowest", percentile(took, 100), noBar)
+	b.seconds("warm_import_create_to_ready_slowest", percentile(took, 100), figures.NoBar)
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
@@ -53,8 +55,8 @@ func (b *bench) imports(ctx context.Context, n int) error {
 	tell("What the manager asked of the API server for one import", all)
 	b.count("import_writes", countOf(all, groupWrite), 4)
 	b.count("import_live_reads", countOf(all, groupRead), 0)
-	b.count("import_imagestream_writes", countOf(all, groupStream), noBar)
-	b.count("import_event_writes", countOf(all, groupEvent), noBar)
+	b.count("import_imagestream_writes", countOf(all, groupStream), figures.NoBar)
+	b.count("import_event_writes", countOf(all, groupEvent), figures.NoBar)
 	return nil
 }
 

@@ -30,6 +30,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/hack/operator"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 // settle is how long after an end something could still be asked of the API server about it.
@@ -39,7 +40,7 @@ const settle = 5 * time.Second
 type bench struct {
 	*operator.Cluster
 	audit   audit
-	figures []figure
+	figures []figures.Figure
 }
 
 func main() {

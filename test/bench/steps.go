@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/meteor-zone/meteor-operator/test/bench/buildah"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 // logs reads what containers have printed.
@@ -109,22 +110,22 @@ func (b *bench) compare(w wish, by map[string][]sample) {
 	ready := func(s sample) time.Duration { return s.ready }
 	bytesOf := func(s sample) time.Duration { return time.Duration(s.pushed) }
 	fast, slow := median(layer, span), median(other, span)
-	b.seconds(w.name+"_layer_first_step_to_last_step_end", fast, noBar)
-	b.seconds(w.name+"_buildah_first_step_to_last_step_end", slow, noBar)
+	b.seconds(w.name+"_layer_first_step_to_last_step_end", fast, figures.NoBar)
+	b.seconds(w.name+"_buildah_first_step_to_last_step_end", slow, figures.NoBar)
 	b.atLeast(w.name+"_buildah_over_layer", ratio(slow, fast), "times", w.faster)
 	few, many := median(layer, bytesOf), median(other, bytesOf)
-	b.add(figure{name: w.name + "_layer_pushed", value: megabytes(int64(few)), unit: "MB", bar: noBar})
-	b.add(figure{name: w.name + "_buildah_pushed", value: megabytes(int64(many)), unit: "MB", bar: noBar})
+	b.add(figures.Figure{Name: w.name + "_layer_pushed", Value: megabytes(int64(few)), Unit: "MB", Bar: figures.NoBar})
+	b.add(figures.Figure{Name: w.name + "_buildah_pushed", Value: megabytes(int64(many)), Unit: "MB", Bar: figures.NoBar})
 	b.atLeast(w.name+"_buildah_over_layer_pushed", ratio(many, few), "times", fewerBytes)
 	b.seconds(w.name+"_layer_create_to_ready", median(layer, ready), w.ready)
-	b.seconds(w.name+"_buildah_create_to_ready", median(other, ready), noBar)
+	b.seconds(w.name+"_buildah_create_to_ready", median(other, ready), figures.NoBar)
 	installed, alone := median(layer, sample.install), median(pip, span)
-	b.seconds(w.name+"_pip_alone", alone, noBar)
-	b.seconds(w.name+"_layer_without_resolving", installed, noBar)
+	b.seconds(w.name+"_pip_alone", alone, figures.NoBar)
+	b.seconds(w.name+"_layer_without_resolving", installed, figures.NoBar)
 	b.seconds(w.name+"_layer_without_resolving_minus_pip", installed-alone, w.overPip)
-	b.add(figure{name: w.name + "_layer_without_resolving_over_pip", value: ratio(installed, alone), unit: "times", bar: w.timesPip})
+	b.add(figures.Figure{Name: w.name + "_layer_without_resolving_over_pip", Value: ratio(installed, alone), Unit: "times", Bar: w.timesPip})
 	for _, step := range stepsOf(layer) {
-		b.seconds(w.name+"_layer_step_"+step, median(layer, func(s sample) time.Duration { return s.steps[step] }), noBar)
+		b.seconds(w.name+"_layer_step_"+step, median(layer, func(s sample) time.Duration { return s.steps[step] }), figures.NoBar)
 	}
 }
 
@@ -136,7 +137,7 @@ func (b *bench) tellMemory(samples map[string]map[string][]sample) {
 			for _, s := range samples[w.name][byLayer] {
 				most = max(most, s.memory[step])
 			}
-			b.add(figure{name: w.name + "_layer_peak_memory_" + step, value: float64(most), unit: "MiB", bar: mostMemory})
+			b.add(figures.Figure{Name: w.name + "_layer_peak_memory_" + step, Value: float64(most), Unit: "MiB", Bar: mostMemory})
 		}
 	}
 }

@@ -24,6 +24,10 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/apiserver"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/auditlog"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 const (
@@ -39,9 +43,9 @@ func main() {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	figures, err := run(ctx, *sizes, *foreign)
+	measured, err := run(ctx, *sizes, *foreign)
 	stop()
-	for _, f := range figures {
+	for _, f := range measured {
 		fmt.Println(f)
 	}
 	if err != nil {
@@ -50,7 +54,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, sizes string, foreign int) ([]figure, error) {
+func run(ctx context.Context, sizes string, foreign int) ([]figures.Figure, error) {
 	var counts []int
 	for text := range strings.SplitSeq(sizes, ",") {
 		n, err := strconv.Atoi(text)
@@ -59,7 +63,7 @@ func run(ctx context.Context, sizes string, foreign int) ([]figure, error) {
 		}
 		counts = append(counts, n)
 	}
-	var all []figure
+	var all []figures.Figure
 	for i, n := range counts {
 		m := &measuring{namespaces: n}
 		last := 0
@@ -78,7 +82,7 @@ func run(ctx context.Context, sizes string, foreign int) ([]figure, error) {
 // measuring is one cluster of so many namespaces.
 type measuring struct {
 	namespaces int
-	figures    []figure
+	figures    []figures.Figure
 	*world
 }
 
@@ -86,7 +90,7 @@ func (m *measuring) run(ctx context.Context, foreign int) (err error) {
 	if m.world, err = newWorld(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.stop()) }()
+	defer func() { err = errors.Join(err, m.Stop()) }()
 	m.say("%d namespaces", m.namespaces)
 	if err := m.makeNamespaces(ctx, m.namespaces); err != nil {
 		return err
@@ -103,7 +107,7 @@ func (m *measuring) run(ctx context.Context, foreign int) (err error) {
 }
 
 func (m *measuring) add(name string, value float64, unit string, bar float64) {
-	f := figure{fmt.Sprintf("config_%s_%d", name, m.namespaces), value, unit, bar}
+	f := figures.Figure{Name: fmt.Sprintf("config_%s_%d", name, m.namespaces), Value: value, Unit: unit, Bar: bar}
 	m.figures = append(m.figures, f)
 	fmt.Fprintln(os.Stderr, f)
 }
@@ -123,16 +127,16 @@ func (m *measuring) installAll(ctx context.Context) error {
 		return err
 	}
 	perNamespace, most := perObject(all)
-	bar := float64(noBar)
+	bar := float64(figures.NoBar)
 	if m.namespaces == 1000 {
 		bar = 60
 	}
 	m.add("all_installed", took.Round(time.Millisecond).Seconds(), "s", bar)
-	m.add("requests_a_namespace", float64(count(all, inNamespace))/float64(m.namespaces), "requests", noBar)
-	m.add("objects_a_namespace", float64(perNamespace)/float64(m.namespaces), "objects", noBar)
+	m.add("requests_a_namespace", float64(count(all, inNamespace))/float64(m.namespaces), "requests", figures.NoBar)
+	m.add("objects_a_namespace", float64(perNamespace)/float64(m.namespaces), "objects", figures.NoBar)
 	m.add("most_writes_of_an_object", float64(most), "writes", 1)
-	m.add("reads_in_namespaces", float64(count(all, func(r request) bool { return inNamespace(r) && !r.writes() })), "reads", 0)
-	m.add("status_writes", float64(count(all, func(r request) bool { return r.resource == "cnbiconfigs" && r.writes() })), "writes", noBar)
+	m.add("reads_in_namespaces", float64(count(all, func(r apiserver.Request) bool { return inNamespace(r) && !r.Writes() })), "reads", 0)
+	m.add("status_writes", float64(count(all, func(r apiserver.Request) bool { return r.Resource == "cnbiconfigs" && r.Writes() })), "writes", figures.NoBar)
 	return nil
 }
 
@@ -143,14 +147,14 @@ func (m *measuring) oneMore(ctx context.Context) error {
 	var requests []int
 	for i := range samples {
 		name := fmt.Sprintf("more-%02d", i)
-		since := m.now()
+		since := m.Now()
 		if err := m.makeNamespace(ctx, name); err != nil {
 			return err
 		}
 		if err := m.ready(ctx, m.namespaces+i+1); err != nil {
 			return err
 		}
-		everybody, err := m.auditOfAll(since)
+		everybody, err := m.Audit(since)
 		if err != nil {
 			return err
 		}
@@ -158,26 +162,26 @@ func (m *measuring) oneMore(ctx context.Context) error {
 		n := 0
 		for _, r := range everybody {
 			switch {
-			case r.resource == "namespaces" && r.name == name && r.verb == "create":
-				from = r.at
-			case r.namespace == name && r.user == account:
+			case r.Resource == "namespaces" && r.Name == name && r.Verb == "create":
+				from = r.At
+			case r.Namespace == name && r.User == apiserver.Account:
 				n++
-				to = r.at
+				to = r.At
 			}
 		}
 		took = append(took, to.Sub(from))
 		requests = append(requests, n)
 	}
 	slices.Sort(took)
-	m.add("one_more_p50", took[len(took)/2].Round(time.Millisecond).Seconds(), "s", noBar)
+	m.add("one_more_p50", took[len(took)/2].Round(time.Millisecond).Seconds(), "s", figures.NoBar)
 	m.add("one_more_p99", took[len(took)-1].Round(time.Millisecond).Seconds(), "s", 1)
-	m.add("one_more_requests", float64(slices.Max(requests)), "requests", noBar)
+	m.add("one_more_requests", float64(slices.Max(requests)), "requests", figures.NoBar)
 	return nil
 }
 
 // oneTask changes the image of one task.
 func (m *measuring) oneTask(ctx context.Context) error {
-	since, began := m.now(), time.Now()
+	since, began := m.Now(), time.Now()
 	if err := m.edit(ctx, `{"spec":{"images":{"buildah":"registry.example.com/buildah:2"}}}`); err != nil {
 		return err
 	}
@@ -189,15 +193,15 @@ func (m *measuring) oneTask(ctx context.Context) error {
 		return err
 	}
 	n := float64(m.namespaces + samples)
-	m.add("one_task_writes_a_namespace", float64(count(all, func(r request) bool { return inNamespace(r) && r.writes() }))/n, "writes", 1)
-	m.add("one_task_seconds", time.Since(began).Round(time.Millisecond).Seconds(), "s", noBar)
+	m.add("one_task_writes_a_namespace", float64(count(all, func(r apiserver.Request) bool { return inNamespace(r) && r.Writes() }))/n, "writes", 1)
+	m.add("one_task_seconds", time.Since(began).Round(time.Millisecond).Seconds(), "s", figures.NoBar)
 	return nil
 }
 
 // nothing watches that nothing is asked.
 func (m *measuring) nothing(ctx context.Context) error {
-	since := m.now()
-	if err := sleep(ctx, calm); err != nil {
+	since := m.Now()
+	if err := apiserver.Sleep(ctx, calm); err != nil {
 		return err
 	}
 	return m.writesSince(since, "steady_writes")
@@ -205,17 +209,17 @@ func (m *measuring) nothing(ctx context.Context) error {
 
 // resync has every namespace looked at, by an edit that concerns no object.
 func (m *measuring) resync(ctx context.Context) error {
-	since := m.now()
+	since := m.Now()
 	if err := m.edit(ctx, `{"spec":{"build":{"retries":7}}}`); err != nil {
 		return err
 	}
 	if err := m.ready(ctx, m.namespaces+samples); err != nil {
 		return err
 	}
-	if err := sleep(ctx, 10*time.Second); err != nil {
+	if err := apiserver.Sleep(ctx, 10*time.Second); err != nil {
 		return err
 	}
-	return m.writesSince(since, "resync_writes", func(r request) bool { return r.resource != "cnbiconfigs" })
+	return m.writesSince(since, "resync_writes", func(r apiserver.Request) bool { return r.Resource != "cnbiconfigs" })
 }
 
 // restart ends the manager and starts it anew.
@@ -227,7 +231,7 @@ func (m *measuring) restart(ctx context.Context) error {
 	if err := m.writesSince(since, "restart_writes"); err != nil {
 		return err
 	}
-	bar := float64(noBar)
+	bar := float64(figures.NoBar)
 	if m.namespaces == 1000 {
 		bar = 100
 	}
@@ -260,36 +264,27 @@ func (m *measuring) foreign(ctx context.Context, n int) error {
 }
 
 // anew restarts the manager and waits until it has looked at everything.
-func (m *measuring) anew(ctx context.Context) (mark, error) {
-	if err := m.stopManager(); err != nil {
+func (m *measuring) anew(ctx context.Context) (auditlog.Mark, error) {
+	if err := m.StopManager(); err != nil {
 		return 0, err
 	}
-	since := m.now()
+	since := m.Now()
 	if err := m.startManager(ctx); err != nil {
 		return since, err
 	}
-	return since, sleep(ctx, calm)
+	return since, apiserver.Sleep(ctx, calm)
 }
 
 // writesSince counts the writes of which all of the given things are true.
-func (m *measuring) writesSince(since mark, name string, which ...func(request) bool) error {
+func (m *measuring) writesSince(since auditlog.Mark, name string, which ...func(apiserver.Request) bool) error {
 	all, err := m.audit(since)
 	if err != nil {
 		return err
 	}
-	m.add(name, float64(count(all, func(r request) bool {
-		return r.writes() && !slices.ContainsFunc(which, func(is func(request) bool) bool { return !is(r) })
+	m.add(name, float64(count(all, func(r apiserver.Request) bool {
+		return r.Writes() && !slices.ContainsFunc(which, func(is func(apiserver.Request) bool) bool { return !is(r) })
 	})), "writes", 0)
 	return nil
 }
 
 func (m *measuring) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}

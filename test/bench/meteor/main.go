@@ -16,19 +16,21 @@ import (
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/apiserver"
+	"github.com/meteor-zone/meteor-operator/test/bench/internal/figures"
 )
 
 const (
@@ -36,9 +38,13 @@ const (
 	namespaces = 100
 	// soonest is the shortest ttl.
 	soonest = 60 * time.Second
-	// makers is how many Meteors are made at once.
-	makers = 8
 )
+
+// rules have the API server note what the manager asks for.
+const rules = `- level: Metadata
+  users: ["` + apiserver.Account + `"]
+- level: None
+`
 
 // settings is what flags say.
 type settings struct {
@@ -62,25 +68,25 @@ func main() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
-	w, err := newWorld(ctx)
+	server, err := apiserver.Start(ctx, rules)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.stop()) }()
-	if err := w.startManager(ctx); err != nil {
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	if err := server.StartManager(ctx); err != nil {
 		return err
 	}
-	due, err := w.makeMeteors(ctx, s)
+	due, err := makeMeteors(ctx, server.Client, s)
 	if err != nil {
 		return err
 	}
 	last := slices.MaxFunc(ends(due), time.Time.Compare)
 	fmt.Fprintf(os.Stderr, "%d Meteors are there; the last one ends in %s\n", len(due), time.Until(last).Round(time.Second))
-	most, err := w.watchMemory(ctx, last)
+	most, err := watchMemory(ctx, server, last)
 	if err != nil {
 		return err
 	}
-	requests, err := w.audit()
+	requests, err := server.Audit(0)
 	if err != nil {
 		return err
 	}
@@ -99,46 +105,45 @@ func ends(due map[key]time.Time) []time.Time {
 }
 
 // makeMeteors makes the Meteors and returns when each has to go.
-func (w *world) makeMeteors(ctx context.Context, s settings) (map[key]time.Time, error) {
+func makeMeteors(ctx context.Context, c client.Client, s settings) (map[key]time.Time, error) {
+	for i := range namespaces {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("bench-%d", i)}}
+		if err := c.Create(ctx, ns); err != nil {
+			return nil, fmt.Errorf("cannot make a namespace: %w", err)
+		}
+	}
 	var mu sync.Mutex
 	due := map[key]time.Time{}
-	errs := make([]error, makers)
-	var wg sync.WaitGroup
-	for maker := range makers {
-		wg.Go(func() {
-			for i := maker; i < s.meteors && errs[maker] == nil; i += makers {
-				ttl := soonest + time.Duration(i)*s.spread/time.Duration(s.meteors)
-				m := &v1alpha1.Meteor{
-					ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("bench-%d", i%namespaces), Name: fmt.Sprintf("meteor-%05d", i)},
-					Spec:       v1alpha1.MeteorSpec{URL: "https://git.example.com/org/repository", TTL: ptr.To(int64(ttl.Seconds()))},
-				}
-				if err := w.client.Create(ctx, m); err != nil {
-					errs[maker] = fmt.Errorf("cannot make a Meteor: %w", err)
-					return
-				}
-				mu.Lock()
-				due[key{m.Namespace, m.Name}] = m.CreationTimestamp.Add(ttl.Truncate(time.Second))
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return due, errors.Join(errs...)
+	err := apiserver.InParallel(s.meteors, func(i int) error {
+		ttl := soonest + time.Duration(i)*s.spread/time.Duration(s.meteors)
+		m := &v1alpha1.Meteor{
+			ObjectMeta: metav1.ObjectMeta{Namespace: fmt.Sprintf("bench-%d", i%namespaces), Name: fmt.Sprintf("meteor-%05d", i)},
+			Spec:       v1alpha1.MeteorSpec{URL: "https://git.example.com/org/repository", TTL: ptr.To(int64(ttl.Seconds()))},
+		}
+		if err := c.Create(ctx, m); err != nil {
+			return fmt.Errorf("cannot make a Meteor: %w", err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		due[key{m.Namespace, m.Name}] = m.CreationTimestamp.Add(ttl.Truncate(time.Second))
+		return nil
+	})
+	return due, err
 }
 
 // watchMemory waits until no Meteor is left, and returns the most memory that the manager had meanwhile, in MB.
-func (w *world) watchMemory(ctx context.Context, last time.Time) (float64, error) {
+func watchMemory(ctx context.Context, server *apiserver.Server, last time.Time) (float64, error) {
 	const grace = 2 * time.Minute
 	most := 0.0
 	for {
-		rss, err := w.rss()
+		rss, err := server.RSS()
 		if err != nil {
 			return 0, err
 		}
 		most = max(most, rss)
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("MeteorList"))
-		if err := w.client.List(ctx, list, client.Limit(1)); err != nil {
+		if err := server.Client.List(ctx, list, client.Limit(1)); err != nil {
 			return 0, fmt.Errorf("cannot list Meteors: %w", err)
 		}
 		if len(list.Items) == 0 {
@@ -147,33 +152,31 @@ func (w *world) watchMemory(ctx context.Context, last time.Time) (float64, error
 		if time.Since(last) > grace {
 			return most, fmt.Errorf("there are Meteors %s after the last one's time", grace)
 		}
-		select {
-		case <-ctx.Done():
-			return most, ctx.Err()
-		case <-time.After(2 * time.Second):
+		if err := apiserver.Sleep(ctx, 2*time.Second); err != nil {
+			return most, err
 		}
 	}
 }
 
 // report prints the figures.
-func report(due map[key]time.Time, requests []request, rss float64) error {
+func report(due map[key]time.Time, requests []apiserver.Request, rss float64) error {
 	var late []time.Duration
 	count := map[string]int{}
 	early := 0
 	for _, r := range requests {
-		end, ours := due[key{r.namespace, r.name}]
+		end, ours := due[key{r.Namespace, r.Name}]
 		switch {
-		case ours && r.resource == "meteors" && r.verb == "delete" && r.status < 300:
-			late = append(late, r.at.Sub(end))
-			if r.at.Before(end) {
+		case ours && r.Resource == "meteors" && r.Verb == "delete" && r.Status < 300:
+			late = append(late, r.At.Sub(end))
+			if r.At.Before(end) {
 				early++
 			}
-		case ours && r.resource == "meteors" && r.verb != "get":
+		case ours && r.Resource == "meteors" && r.Verb != "get":
 			count["meteor_status_writes_each"]++
-		case r.resource == "events":
+		case r.Resource == "events":
 			count["meteor_events_each"]++
 		}
-		if strings.HasPrefix(r.namespace, "bench-") {
+		if strings.HasPrefix(r.Namespace, "bench-") {
 			count["meteor_requests_each"]++
 		}
 	}
@@ -184,17 +187,17 @@ func report(due map[key]time.Time, requests []request, rss float64) error {
 	at := func(share float64) float64 {
 		return late[min(len(late)-1, int(share*float64(len(late))))].Round(time.Millisecond).Seconds()
 	}
-	figure("meteor_removal_late_p50", at(0.5), "s", "-")
-	figure("meteor_removal_late_p99", at(0.99), "s", "2")
-	figure("meteor_removal_late_max", at(1), "s", "-")
-	figure("meteor_removals_early", float64(early), "removals", "0")
-	for _, name := range []string{"meteor_requests_each", "meteor_status_writes_each", "meteor_events_each"} {
-		figure(name, float64(count[name]*100/len(due))/100, "requests", "-")
+	for _, f := range []figures.Figure{
+		{Name: "meteor_removal_late_p50", Value: at(0.5), Unit: "s", Bar: figures.NoBar},
+		{Name: "meteor_removal_late_p99", Value: at(0.99), Unit: "s", Bar: 2},
+		{Name: "meteor_removal_late_max", Value: at(1), Unit: "s", Bar: figures.NoBar},
+		{Name: "meteor_removals_early", Value: float64(early), Unit: "removals"},
+	} {
+		fmt.Println(f)
 	}
-	figure("meteor_rss_most", rss, "MB", "-")
+	for _, name := range []string{"meteor_requests_each", "meteor_status_writes_each", "meteor_events_each"} {
+		fmt.Println(figures.Figure{Name: name, Value: float64(count[name]*100/len(due)) / 100, Unit: "requests", Bar: figures.NoBar})
+	}
+	fmt.Println(figures.Figure{Name: "meteor_rss_most", Value: rss, Unit: "MB", Bar: figures.NoBar})
 	return nil
-}
-
-func figure(name string, value float64, unit, most string) {
-	fmt.Printf("figure %s %s %s max %s\n", name, strconv.FormatFloat(value, 'f', -1, 64), unit, most)
 }
