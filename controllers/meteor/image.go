@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -86,7 +87,7 @@ func imageOutcome(s *scope, p *part, image *v1alpha1.CustomNBImage, applied bool
 		return outcome.Wait(v1alpha1.ReasonPreparing, fmt.Sprintf("CustomNBImage %q has yet to be looked at", s.obj.Name), 0)
 	case ready.Status == metav1.ConditionTrue:
 		p.ready = string(metav1.ConditionTrue)
-		if !s.wants(v1alpha1.PipelineJupyterBook) {
+		if !s.ownCommit() {
 			s.obj.Status.GitCommit = image.Status.GitCommit
 		}
 		return nil
@@ -95,6 +96,12 @@ func imageOutcome(s *scope, p *part, image *v1alpha1.CustomNBImage, applied bool
 		return outcome.Stall(ready.Reason, errors.New(ready.Message))
 	}
 	return outcome.Wait(ready.Reason, ready.Message, 0)
+}
+
+// ownCommit tells whether the commit in the status is what a book was built of, or a look has found, rather than that of
+// the CustomNBImage: that goes at its own pace, and one that lags behind would be taken for a branch that has moved.
+func (s *scope) ownCommit() bool {
+	return s.wants(v1alpha1.PipelineJupyterBook) || s.obj.Spec.Refresh != nil && slices.ContainsFunc(s.parts, (*part).runs)
 }
 
 // taken says that an object has the name which one of this object's needs. One of an earlier object of the same name

@@ -55,6 +55,36 @@ func TestImageOutcome(t *testing.T) {
 	}
 }
 
+// The commit that a look compares with is never overwritten by the CustomNBImage's.
+func TestCommitOfTheImage(t *testing.T) {
+	refresh := &v1alpha1.RefreshSpec{Policy: v1alpha1.RefreshOnSourceChange}
+	cases := map[string]struct {
+		pipelines []string
+		refresh   *v1alpha1.RefreshSpec
+		want      string
+	}{
+		"Alone":      {[]string{hub}, refresh, "image"},
+		"WithBook":   {[]string{hub, bookName}, nil, "last"},
+		"WithOther":  {[]string{hub, "other"}, nil, "image"},
+		"OtherLooks": {[]string{hub, "other"}, refresh, "last"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			obj := newMeteor("m", 0)
+			obj.Spec.Refresh, obj.Status.GitCommit = c.refresh, "last"
+			s := &scope{obj: obj}
+			for _, name := range c.pipelines {
+				s.parts = append(s.parts, &part{name: name})
+			}
+			image := &v1alpha1.CustomNBImage{Status: v1alpha1.CustomNBImageStatus{GitCommit: "image"}}
+			meta.SetStatusCondition(&image.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded})
+			if err := imageOutcome(s, s.parts[0], image, false); err != nil || obj.Status.GitCommit != c.want {
+				t.Errorf("the commit is of %s, want %s: %v", obj.Status.GitCommit, c.want, err)
+			}
+		})
+	}
+}
+
 func TestSentence(t *testing.T) {
 	for text, want := range map[string]string{"": "Unknown", "it broke.": "It broke", "écrire a\nb": "Écrire a b", "A": "A"} {
 		if got := sentence(text); got != want {

@@ -1,16 +1,22 @@
 package meteor
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	testclock "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -97,5 +103,44 @@ func TestReaperBackoff(t *testing.T) {
 	}
 	if longest > 5*time.Second {
 		t.Errorf("an end waits for %s", longest)
+	}
+}
+
+// Who raises ttl at the last moment, unseen by the cache, keeps the object.
+func TestReaperDeletesWhatItHasSeen(t *testing.T) {
+	scheme, err := kube.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raised := range map[string]bool{"Over": false, "Raised": true} {
+		t.Run(name, func(t *testing.T) {
+			obj := newMeteor("m", 10)
+			c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(obj).WithInterceptorFuncs(interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, into client.Object, opts ...client.GetOption) error {
+					if err := c.Get(ctx, key, into, opts...); err != nil || !raised {
+						return err
+					}
+					newer, ok := into.DeepCopyObject().(*v1alpha1.Meteor)
+					if !ok {
+						return nil
+					}
+					newer.Spec.TTL = ptr.To[int64](100)
+					return c.Update(ctx, newer)
+				},
+			}).Build()
+			metrics, err := NewMetrics(prometheus.NewRegistry(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			recorder := events.NewFakeRecorder(1)
+			r := &reaper{client: c, clock: testclock.NewFakePassiveClock(born.Add(10 * time.Second)), metrics: metrics, events: recorder}
+			got, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+			raised = false // nobody edits it any more
+			gone := apierrors.IsNotFound(c.Get(t.Context(), client.ObjectKeyFromObject(obj), &v1alpha1.Meteor{}))
+			stays := name == "Raised"
+			if err != nil || gone == stays || (got.RequeueAfter > 0) != stays || (len(recorder.Events) > 0) == stays {
+				t.Errorf("gone %v, looked at again in %s, %d events, %v", gone, got.RequeueAfter, len(recorder.Events), err)
+			}
+		})
 	}
 }
