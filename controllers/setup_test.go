@@ -14,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -191,6 +193,48 @@ func TestNamespaceIsNotSelected(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestWhatAnEditOvertookGoes has what a Meteor's pipelines made, and its status does not tell of, go when they are not
+// wanted: an edit may come between the making and the telling.
+func TestWhatAnEditOvertookGoes(t *testing.T) {
+	env.InstallTekton(t)
+	ns := env.Namespace(t)
+	m := &v1alpha1.Meteor{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "m"}, Spec: v1alpha1.MeteorSpec{
+		URL: "https://git.example.com/a/b", Pipelines: []string{"somebody-elses"},
+	}}
+	if err := env.Client.Create(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	owned := metav1.ObjectMeta{
+		Namespace: ns, Name: "m", Labels: map[string]string{v1alpha1.LabelPartOf: v1alpha1.PartOfValue, "site": "m"},
+		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(m, v1alpha1.GroupVersion.WithKind(v1alpha1.MeteorKind))},
+	}
+	image := fixture.Import(ns, "m", "registry.example.com/a/b:1").Edit(func(o *v1alpha1.CustomNBImage) { o.ObjectMeta = owned }).Obj()
+	owned.Name = "meteor-m"
+	deployment := &appsv1.Deployment{ObjectMeta: owned, Spec: appsv1.DeploymentSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"site": "m"}},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: owned.Labels},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "site", Image: "registry.example.com/a/b:1"}}},
+		},
+	}}
+	service := &corev1.Service{ObjectMeta: owned, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
+	for _, obj := range []client.Object{image, deployment, service} {
+		if err := env.Client.Create(t.Context(), obj); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startAll(t)
+	for _, obj := range []client.Object{image, deployment, service} {
+		testenv.Eventually(t, fmt.Sprintf("the %T goes", obj), func() error {
+			err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(obj), obj)
+			if apierrors.IsNotFound(err) || err == nil && !obj.GetDeletionTimestamp().IsZero() {
+				return nil
+			}
+			return errors.Join(err, errors.New("still there"))
+		})
+	}
 }
 
 func quiet(r *testenv.Requests) error {

@@ -118,12 +118,12 @@ func (r *Reconciler) taken(s *scope, kind string, current client.Object) error {
 // removeImage takes the CustomNBImage away.
 func (r *Reconciler) removeImage(ctx context.Context, s *scope) error {
 	image := &v1alpha1.CustomNBImage{}
-	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.obj.Status.CustomNBImageName}, image)
+	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.obj.Name}, image)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("cannot read CustomNBImage %q: %w", s.obj.Status.CustomNBImageName, err)
+		return fmt.Errorf("cannot read CustomNBImage %q: %w", s.obj.Name, err)
 	}
 	if !metav1.IsControlledBy(image, s.obj) {
 		return nil

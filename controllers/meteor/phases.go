@@ -344,20 +344,26 @@ func (s *scope) asksFor(run *tektonv1.PipelineRun) bool {
 	})
 }
 
-// removeUnwanted takes away what a pipeline made that is not in the list any more.
+// removeUnwanted takes away what a pipeline made that is not in the list any more. The caches are asked, since the
+// status does not tell of it when the edit came between the making and the telling.
 func (r *Reconciler) removeUnwanted(ctx context.Context, s *scope) error {
-	if st := &s.obj.Status; st.CustomNBImageName != "" && !s.wants(v1alpha1.PipelineJupyterHub) {
+	if !s.wants(v1alpha1.PipelineJupyterHub) {
 		if err := r.removeImage(ctx, s); err != nil {
 			return err
 		}
-		st.CustomNBImageName = ""
+		s.obj.Status.CustomNBImageName = ""
 	}
-	if s.obj.Status.Site != nil && !s.wants(v1alpha1.PipelineJupyterBook) {
-		if err := r.removeSite(ctx, s); err != nil {
-			return err
-		}
-		s.obj.Status.Site = nil
+	if s.wants(v1alpha1.PipelineJupyterBook) {
+		return nil
 	}
+	served, err := r.served(ctx, s)
+	if err == nil && (served || s.obj.Status.Site != nil) {
+		err = r.removeSite(ctx, s)
+	}
+	if err != nil {
+		return err
+	}
+	s.obj.Status.Site = nil
 	return nil
 }
 

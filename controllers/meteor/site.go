@@ -355,6 +355,16 @@ func rolledOut(st *appsv1.DeploymentStatus) bool {
 	})
 }
 
+// served tells whether there is a Deployment of the site, which is what of it is made first.
+func (r *Reconciler) served(ctx context.Context, s *scope) (bool, error) {
+	deployment := &appsv1.Deployment{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: s.obj.Namespace, Name: siteName(s.obj.Name)}, deployment)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("cannot read Deployment %q: %w", siteName(s.obj.Name), err)
+	}
+	return err == nil && metav1.IsControlledBy(deployment, s.obj), nil
+}
+
 // removeSite takes everything away that serves the site.
 func (r *Reconciler) removeSite(ctx context.Context, s *scope) error {
 	var errs []error
