@@ -11,6 +11,7 @@ import (
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -183,13 +184,21 @@ func (u *user) removeConfig() {
 	u.t.Helper()
 	config := &v1alpha1.CNBiConfig{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.CNBiConfigName}}
 	must(u.t, on.Client.Delete(u.t.Context(), config))
-	ours := []client.ListOption{inNamespace(u), client.HasLabels{v1alpha1.LabelRevision}}
 	gone(u.t, "the CNBiConfig", &v1alpha1.CNBiConfigList{})
+	u.pipelinesGo()
+}
+
+// pipelinesGo waits until all is gone that the CNBiConfig gave the namespace.
+func (u *user) pipelinesGo() {
+	u.t.Helper()
+	ours := []client.ListOption{inNamespace(u), client.HasLabels{v1alpha1.LabelRevision}}
 	gone(u.t, "the Pipelines", &tektonv1.PipelineList{}, ours...)
 	gone(u.t, "the Tasks", &tektonv1.TaskList{}, ours...)
 	gone(u.t, "the ServiceAccounts", &corev1.ServiceAccountList{}, ours...)
 	gone(u.t, "the Roles", &rbacv1.RoleList{}, ours...)
 	gone(u.t, "the RoleBindings", &rbacv1.RoleBindingList{}, ours...)
+	gone(u.t, "the Secrets", &corev1.SecretList{}, ours...)
+	gone(u.t, "the ConfigMaps", &corev1.ConfigMapList{}, ours...)
 }
 
 // makeConfig makes a CNBiConfig, unless there is one.
@@ -215,6 +224,7 @@ func deletedWhileAway(t *testing.T) {
 	t.Cleanup(func() { _ = errors.Join(scale(contextAfter(), 1), configure(contextAfter())) })
 	must(t, scale(t.Context(), 0))
 	gone(t, "the manager's pods", &corev1.PodList{}, client.InNamespace(operator.Namespace))
+	must(t, on.Client.DeleteAllOf(t.Context(), &coordinationv1.Lease{}, client.InNamespace(operator.Namespace)))
 
 	u.remove("goes")
 	u.goesWith("goes")

@@ -10,4 +10,6 @@
 // Each case has a namespace of its own, which enforces the restricted Pod Security Standard, and acts as a user who holds
 // nothing but the cluster role edit there; only Containerfiles are built where baseline is enforced. Nothing is faked,
 // and no case writes the status of anything. A case that fails prints its objects, events and logs.
+//
+// After a whole run on the local cluster, the manager's rights are compared with what it has asked for.
 package e2e

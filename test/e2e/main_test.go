@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/hack/operator"
+	"github.com/meteor-zone/meteor-operator/test/rights"
 )
 
 const (
@@ -29,6 +31,9 @@ const (
 
 // on is the cluster that all cases share.
 var on *operator.Cluster
+
+// began is since when the operator is there that the cases look at.
+var began time.Time
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -53,6 +58,7 @@ func prepare(ctx context.Context) error {
 	if err := on.Deploy(ctx, ""); err != nil {
 		return err
 	}
+	began = time.Now()
 	return configure(ctx)
 }
 
@@ -94,6 +100,25 @@ func TestTogether(t *testing.T) {
 func TestAlone(t *testing.T) {
 	for _, c := range here(t, disturbingCases()) {
 		t.Run(c.name, c.run)
+	}
+}
+
+// TestRights compares what the manager may do with what the cases have had it do, so it comes after them.
+func TestRights(t *testing.T) {
+	if on.Local == nil {
+		t.Log("not compared on a cluster that KUBECONFIG names: who asked for what is not known there")
+		return
+	}
+	for _, name := range []string{"test.run", "test.skip"} {
+		if pattern := flag.Lookup(name).Value.String(); pattern != "" {
+			t.Logf("not compared, since not all cases have run: -%s is %q", name, pattern)
+			return
+		}
+	}
+	faults, err := rights.Compare(on.Local.AuditLog, filepath.Join("..", "..", "config", "rbac"), began)
+	must(t, err)
+	for _, fault := range faults {
+		t.Errorf("the manager's rights: %s", fault)
 	}
 }
 
@@ -168,5 +193,12 @@ func disturbingCases() []testCase {
 		{name: "push is interrupted", local: true, run: pushInterrupted},
 		{name: "registry and index want credentials", local: true, run: credentials},
 		{name: "Meteor ends while the operator is away", local: true, run: meteorEndsWhileAway},
+		{name: "Meteor is reached from outside, and shrinks", local: true, run: meteorShrinks},
+		{name: "pipelines are taken away and brought back", local: true, run: pipelinesTaken},
+		{name: "what is installed is damaged", local: true, run: drift},
+		{name: "task of somebody else", local: true, run: foreignTask},
+		{name: "namespaces are selected", local: true, run: selected},
+		{name: "credentials and authorities are copied", local: true, run: copies},
+		{name: "images go to OpenShift's registry", local: true, run: internalRegistry},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -334,6 +335,51 @@ func meteorForeign(t *testing.T) {
 	must(t, on.Client.Get(t.Context(), client.ObjectKeyFromObject(reports), now))
 	if now.Generation != reports.Generation || len(now.OwnerReferences) > 0 || len(now.Labels) != 1 {
 		t.Errorf("the other tool's Pipeline was changed: %+v", now.ObjectMeta)
+	}
+}
+
+// meteorShrinks has a Meteor reached at a host of the admin's, and edited until little is left of it.
+func meteorShrinks(t *testing.T) {
+	u := newUser(t)
+	const domain = "sites.example.com"
+	serve := func(spec *v1alpha1.CNBiConfigSpec) { spec.Meteor.Ingress = &v1alpha1.MeteorIngress{Host: domain} }
+	changeConfig(t, serve)
+	u.create(u.meteor("m", "public/plain", "main", 0))
+	u.until("m", "is there", func(*v1alpha1.CustomNBImage) bool { return true })
+	u.editMeteor("m", func(m *v1alpha1.Meteor) { m.Spec.Pipelines = []string{book} })
+	gone(t, "the CustomNBImage", &v1alpha1.CustomNBImageList{}, inNamespace(u))
+
+	ingress := &networkingv1.Ingress{ObjectMeta: u.meta("meteor-m")}
+	reached := func() {
+		t.Helper()
+		untilIs(t, "the site is reached from outside", ingress, func() bool { return len(ingress.Spec.Rules) == 1 })
+		rule := ingress.Spec.Rules[0]
+		if backend := rule.HTTP.Paths[0].Backend.Service; rule.Host != "m-"+u.namespace+"."+domain || backend.Name != "meteor-m" {
+			t.Errorf("the site is reached as %s, from Service %q", rule.Host, backend.Name)
+		}
+	}
+	reached()
+	if m := u.getMeteor("m"); len(m.Status.Pipelines) != 1 || m.Status.CustomNBImageName != "" {
+		t.Errorf("what is not wanted any more is in the status: %+v", m.Status)
+	}
+	editConfig(t, func(spec *v1alpha1.CNBiConfigSpec) { spec.Meteor.Ingress = nil })
+	gone(t, "the Ingress", &networkingv1.IngressList{}, inNamespace(u))
+	m := u.untilMeteorDone("m")
+	saysOf(t, m, book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	if got := u.page(m, "/README.html"); !strings.Contains(got, "Nothing is needed") {
+		t.Errorf("the site answers %.200s", got)
+	}
+
+	editConfig(t, serve)
+	reached()
+	u.editMeteor("m", func(m *v1alpha1.Meteor) { m.Spec.Pipelines = []string{hub} })
+	gone(t, "the site's Ingress", &networkingv1.IngressList{}, inNamespace(u))
+	gone(t, "the site's Deployment", &appsv1.DeploymentList{}, inNamespace(u))
+	gone(t, "the site's Service", &corev1.ServiceList{}, inNamespace(u))
+	u.until("m", "is there again", func(*v1alpha1.CustomNBImage) bool { return true })
+	m = u.untilMeteor("m", "says what is left", func(m *v1alpha1.Meteor) bool { return m.Status.Site == nil && m.Status.CustomNBImageName == "m" })
+	if len(m.Status.Pipelines) != 1 || pipelineOf(m, book).URL != "" {
+		t.Errorf("what is not wanted any more is in the status: %+v", m.Status)
 	}
 }
 

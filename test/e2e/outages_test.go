@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -129,19 +130,30 @@ func credentials(t *testing.T) {
 // changeConfig changes the CNBiConfig for the time of a case.
 func changeConfig(t *testing.T, change func(*v1alpha1.CNBiConfigSpec)) {
 	t.Helper()
-	config := &v1alpha1.CNBiConfig{}
-	key := client.ObjectKey{Name: v1alpha1.CNBiConfigName}
-	must(t, on.Client.Get(t.Context(), key, config))
-	before := config.DeepCopy()
-	t.Cleanup(func() {
-		now := &v1alpha1.CNBiConfig{}
-		must(t, on.Client.Get(contextAfter(), key, now))
-		changed := now.DeepCopy()
-		now.Spec = before.Spec
-		must(t, on.Client.Patch(contextAfter(), now, client.MergeFrom(changed)))
+	var before v1alpha1.CNBiConfigSpec
+	editConfig(t, func(spec *v1alpha1.CNBiConfigSpec) {
+		spec.DeepCopyInto(&before)
+		change(spec)
 	})
+	t.Cleanup(func() {
+		must(t, patchConfig(contextAfter(), func(spec *v1alpha1.CNBiConfigSpec) { *spec = before }))
+	})
+}
+
+// editConfig changes the CNBiConfig once more, in a case that has changed it.
+func editConfig(t *testing.T, change func(*v1alpha1.CNBiConfigSpec)) {
+	t.Helper()
+	must(t, patchConfig(t.Context(), change))
+}
+
+func patchConfig(ctx context.Context, change func(*v1alpha1.CNBiConfigSpec)) error {
+	config := &v1alpha1.CNBiConfig{}
+	if err := on.Client.Get(ctx, client.ObjectKey{Name: v1alpha1.CNBiConfigName}, config); err != nil {
+		return err
+	}
+	before := config.DeepCopy()
 	change(&config.Spec)
-	must(t, on.Client.Patch(t.Context(), config, client.MergeFrom(before)))
+	return on.Client.Patch(ctx, config, client.MergeFrom(before))
 }
 
 // setSecret makes a Secret of the admin's, or changes it. It goes when the case ends.
