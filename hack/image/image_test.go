@@ -45,9 +45,7 @@ func made(t *testing.T) []part {
 func TestSame(t *testing.T) {
 	var digests []v1.Hash
 	for range 2 {
-		index, err := join(made(t))
-		must(t, err)
-		digest, err := index.Digest()
+		digest, err := join(made(t)).Digest()
 		must(t, err)
 		digests = append(digests, digest)
 	}
@@ -61,8 +59,7 @@ func TestPush(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true)))
 	t.Cleanup(server.Close)
 	parts := made(t)
-	index, err := join(parts)
-	must(t, err)
+	index := join(parts)
 	ref := strings.TrimPrefix(server.URL, "http://") + "/meteor-operator:1"
 	printed, err := push(t.Context(), ref, index, parts)
 	must(t, err)
@@ -101,8 +98,7 @@ func TestPush(t *testing.T) {
 // TestLayout wants the same index in a folder as in a registry, and the bills beside it.
 func TestLayout(t *testing.T) {
 	parts := made(t)
-	index, err := join(parts)
-	must(t, err)
+	index := join(parts)
 	want, err := index.Digest()
 	must(t, err)
 	dir := filepath.Join(t.TempDir(), "images")

@@ -93,10 +93,7 @@ func run(ctx context.Context, o options) (string, error) {
 		}
 		parts = append(parts, made)
 	}
-	whole, err := join(parts)
-	if err != nil {
-		return "", err
-	}
+	whole := join(parts)
 	digest, err := whole.Digest()
 	if err != nil {
 		return "", fmt.Errorf("cannot compute the digest: %w", err)

@@ -28,15 +28,15 @@ type whole interface {
 }
 
 // join makes an index where there are several platforms.
-func join(parts []part) (whole, error) {
+func join(parts []part) whole {
 	if len(parts) == 1 {
-		return parts[0].image, nil
+		return parts[0].image
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range parts {
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: p.image, Descriptor: v1.Descriptor{Platform: &p.platform}})
 	}
-	return index, nil
+	return index
 }
 
 // push pushes what there is, and each bill as an artifact whose subject is its image.

@@ -140,11 +140,11 @@ func readStream(t *testing.T, file string) []map[string]any {
 	var out []map[string]any
 	for {
 		var object map[string]any
-		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+		err := decoder.Decode(&object)
+		if errors.Is(err, io.EOF) {
 			return out
-		} else {
-			must(t, err)
 		}
+		must(t, err)
 		if object != nil {
 			out = append(out, object)
 		}

@@ -18,7 +18,7 @@ func TestLaterCRD(t *testing.T) {
 		ours := crd.DeepCopy()
 		ours.Spec.Group = "later.example.com"
 		ours.Spec.Names.ShortNames, ours.Spec.Names.Categories = nil, nil
-		ours.ObjectMeta.Annotations = nil
+		ours.Annotations = nil
 		ours.Name = ours.Spec.Names.Plural + "." + ours.Spec.Group
 		theirs := ours.DeepCopy()
 		theirs.Spec.Versions = append(theirs.Spec.Versions, *theirs.Spec.Versions[0].DeepCopy())
