@@ -198,6 +198,26 @@ func TestExecution(t *testing.T) {
 	}
 }
 
+// A _config.yml can be Jekyll's, which has other things under the same names.
+func TestOtherConfigurations(t *testing.T) {
+	cases := map[string]struct{ text, title, author string }{
+		"Usual":  {"title: A book\nauthor: Somebody\n", "A book", "Somebody"},
+		"Number": {"title: 2024\n", "2024", ""},
+		"Map":    {"title: Blog\nauthor:\n  name: Somebody\n", "Blog", ""},
+		"List":   {"title: Blog\nauthor: [a, b]\n", "Blog", ""},
+		"Lines":  {"title: |\n  One\n  two\n", "One two", ""},
+		"Null":   {"title:\n", "", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := readConfig(tree(t, map[string]string{configFile: c.text}))
+			if err != nil || string(got.Title) != c.title || string(got.Author) != c.author {
+				t.Errorf("%q by %q, %v", got.Title, got.Author, err)
+			}
+		})
+	}
+}
+
 // The words are those of nbsphinx 0.8, Jupyter Book 1 and nbconvert 6.5.
 func TestFailedNotebook(t *testing.T) {
 	cases := map[string]struct{ log, want string }{

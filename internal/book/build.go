@@ -133,7 +133,7 @@ func (m *maker) complete() (*toc, error) {
 
 func (m *maker) title() string {
 	if m.config.Title != "" {
-		return m.config.Title
+		return string(m.config.Title)
 	}
 	return m.name
 }

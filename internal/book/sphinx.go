@@ -51,7 +51,7 @@ func (m *maker) runSphinx(ctx context.Context) (string, error) {
 	}
 	confDir := m.path("conf")
 	settings, err := json.Marshal(sphinxSettings{
-		Project: m.title(), Author: m.config.Author, Root: root,
+		Project: m.title(), Author: string(m.config.Author), Root: root,
 		Execute: m.config.execution(), AllowErrors: m.config.Execute.AllowErrors, Timeout: m.config.timeout(),
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package book
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,13 +51,31 @@ type tocNode struct {
 
 // config is what a _config.yml says that matters here.
 type config struct {
-	Title   string `json:"title"`
-	Author  string `json:"author"`
+	Title   words `json:"title"`
+	Author  words `json:"author"`
 	Execute struct {
 		Notebooks   any      `json:"execute_notebooks"`
 		AllowErrors bool     `json:"allow_errors"`
 		Timeout     *float64 `json:"timeout"`
 	} `json:"execute"`
+}
+
+// words are a line of text in settings. Of a list or a map, which other tools' files of the same name can have there,
+// nothing is taken.
+type words string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *words) UnmarshalJSON(data []byte) error {
+	const limit = 200
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return err
+	}
+	switch value.(type) {
+	case string, float64, bool:
+		*w = words(text.Line(fmt.Sprint(value), limit))
+	}
+	return nil
 }
 
 // execution is when notebooks are run: auto (those without output), force or off.
