@@ -98,14 +98,7 @@ func startAsOperator(t *testing.T, namespaces ...string) *testenv.Requests {
 
 func editConfig(t *testing.T, fn func(*v1alpha1.CNBiConfig)) {
 	t.Helper()
-	testenv.Eventually(t, "the CNBiConfig is edited", func() error {
-		c := &v1alpha1.CNBiConfig{}
-		if err := env.Client.Get(t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, c); err != nil {
-			return err
-		}
-		fn(c)
-		return env.Client.Update(t.Context(), c)
-	})
+	testenv.Edit(t, env, fixture.Config().Obj(), fn)
 }
 
 // configured waits until the CNBiConfig is acted on and Ready, with so many namespaces.

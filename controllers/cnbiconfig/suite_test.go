@@ -129,21 +129,7 @@ func start(t *testing.T, s setting) (*testenv.Requests, func()) {
 func fresh(t *testing.T) {
 	t.Helper()
 	env.InstallTekton(t)
-	clean := func() {
-		ctx := context.Background()
-		if err := client.IgnoreNotFound(env.Client.Delete(ctx, fixture.Config().Obj())); err != nil {
-			t.Errorf("cannot remove the CNBiConfig: %v", err)
-		}
-		images := &v1alpha1.CustomNBImageList{}
-		if err := env.Client.List(ctx, images); err != nil {
-			t.Errorf("cannot list CustomNBImages: %v", err)
-		}
-		for i := range images.Items {
-			if err := client.IgnoreNotFound(env.Client.Delete(ctx, &images.Items[i])); err != nil {
-				t.Errorf("cannot remove a CustomNBImage: %v", err)
-			}
-		}
-	}
+	clean := func() { env.Clear(t, &v1alpha1.CNBiConfigList{}, &v1alpha1.CustomNBImageList{}) }
 	clean()
 	t.Cleanup(func() {
 		clean()
@@ -180,14 +166,7 @@ func create(t *testing.T, obj client.Object) {
 
 func editConfig(t *testing.T, fn func(*v1alpha1.CNBiConfig)) {
 	t.Helper()
-	testenv.Eventually(t, "the CNBiConfig is edited", func() error {
-		c := &v1alpha1.CNBiConfig{}
-		if err := env.Client.Get(t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, c); err != nil {
-			return err
-		}
-		fn(c)
-		return env.Client.Update(t.Context(), c)
-	})
+	testenv.Edit(t, env, fixture.Config().Obj(), fn)
 }
 
 // configIs waits until the CNBiConfig satisfies check, and checks its conditions.

@@ -355,7 +355,7 @@ func TestCancel(t *testing.T) {
 	w.is("retries", "waiting for another try", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonRegistryUnavailable))
 	cancel("retries", "1")
 	w.is("retries", "cancelled", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonBuildCancelled))
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	w.touch("retries")
 	w.stays("retries", "cancelled", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonBuildCancelled))
 }
@@ -370,13 +370,13 @@ func TestRefreshInterval(t *testing.T) {
 	}).Obj())
 	w.pass(w.run("notebook"))
 	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
-	w.clock.advance(59 * time.Minute)
+	w.clock.Advance(59 * time.Minute)
 	w.touch("notebook")
 	m.settle(t)
 	if open := w.open(); len(open) != 0 {
 		t.Fatalf("it is built again too early: %v", open)
 	}
-	w.clock.advance(10 * time.Minute)
+	w.clock.Advance(10 * time.Minute)
 	w.touch("notebook")
 	w.fail(w.run("notebook"), "ImageNotFound", "no such tag")
 	obj := w.is("notebook", "failed", phaseIs(v1alpha1.PhaseFailed, v1alpha1.ReasonImageNotFound), conditionIs(v1alpha1.ConditionImagePublished, v1alpha1.ReasonSucceeded))
@@ -389,7 +389,7 @@ func TestRefreshInterval(t *testing.T) {
 	if open := w.open(); len(open) != 0 {
 		t.Fatalf("it is built again at once: %v", open)
 	}
-	w.clock.advance(2 * time.Hour)
+	w.clock.Advance(2 * time.Hour)
 	w.touch("notebook")
 	w.pass(w.run("notebook"))
 	w.is("notebook", "ready again", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
@@ -406,7 +406,7 @@ func TestRefreshOnSourceChange(t *testing.T) {
 	w.pass(w.run("notebook"))
 	before := w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	look := func(image string) *tektonv1.PipelineRun {
-		w.clock.advance(67 * time.Minute)
+		w.clock.Advance(67 * time.Minute)
 		w.touch("notebook")
 		run := w.run("notebook")
 		if run.Labels[v1alpha1.LabelLook] == "" || len(run.Spec.PipelineSpec.Tasks) != 1 {

@@ -199,7 +199,7 @@ func TestFailures(t *testing.T) {
 				w.validating(run)
 				w.is("notebook", "validating", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonValidating))
 				now := metav1.NewTime(w.clock.Now())
-				w.clock.advance(time.Minute)
+				w.clock.Advance(time.Minute)
 				w.setTask(run, "validate", func(task *tektonv1.TaskRun) {
 					task.Status.Steps = []tektonv1.StepState{{Name: "look", ContainerState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{FinishedAt: now}}}}
 					task.Status.Sidecars = []tektonv1.SidecarState{{Name: "notebook", ContainerState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled", FinishedAt: now}}}}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,12 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers"
@@ -46,13 +41,13 @@ func TestMain(m *testing.M) { testenv.Main(m, &env) }
 type world struct {
 	t         *testing.T
 	namespace string
-	clock     *shiftedClock
+	clock     *testenv.Clock
 }
 
 // newWorld starts a test with the given kinds and an empty cluster.
 func newWorld(t *testing.T, tekton, streams bool) *world {
 	t.Helper()
-	w := &world{t: t, clock: &shiftedClock{}}
+	w := &world{t: t, clock: &testenv.Clock{}}
 	w.clean()
 	t.Cleanup(w.clean)
 	if tekton {
@@ -70,48 +65,9 @@ func newWorld(t *testing.T, tekton, streams bool) *world {
 	return w
 }
 
-// clean takes away what could keep a manager of another test busy. Nothing here collects what has lost its owner.
+// clean takes away what could keep a manager of another test busy.
 func (w *world) clean() {
-	ctx := context.Background()
-	for _, list := range []client.ObjectList{
-		&v1alpha1.CustomNBImageList{}, &v1alpha1.CNBiConfigList{}, &tektonv1.PipelineRunList{}, &tektonv1.TaskRunList{}, &imagev1.ImageStreamList{},
-	} {
-		if env.Client.List(ctx, list) != nil {
-			continue // the kind is absent
-		}
-		for _, obj := range items(list) {
-			if err := client.IgnoreNotFound(env.Client.Delete(ctx, obj)); err != nil {
-				w.t.Errorf("cannot remove %s: %v", obj.GetName(), err)
-			}
-		}
-	}
-}
-
-func items(list client.ObjectList) []client.Object {
-	var all []client.Object
-	switch l := list.(type) {
-	case *v1alpha1.CustomNBImageList:
-		for i := range l.Items {
-			all = append(all, &l.Items[i])
-		}
-	case *v1alpha1.CNBiConfigList:
-		for i := range l.Items {
-			all = append(all, &l.Items[i])
-		}
-	case *tektonv1.PipelineRunList:
-		for i := range l.Items {
-			all = append(all, &l.Items[i])
-		}
-	case *tektonv1.TaskRunList:
-		for i := range l.Items {
-			all = append(all, &l.Items[i])
-		}
-	case *imagev1.ImageStreamList:
-		for i := range l.Items {
-			all = append(all, &l.Items[i])
-		}
-	}
-	return all
+	env.Clear(w.t, &v1alpha1.CustomNBImageList{}, &v1alpha1.CNBiConfigList{}, &tektonv1.PipelineRunList{}, &tektonv1.TaskRunList{}, &imagev1.ImageStreamList{})
 }
 
 // checkAlways checks what must hold for the conditions of every version of every object in the namespace.
@@ -153,39 +109,15 @@ func (w *world) start(watchNamespaces ...string) *manager {
 
 func (w *world) startOn(tr *traffic, watchNamespaces ...string) *manager {
 	w.t.Helper()
-	cfg := rest.CopyConfig(env.Config)
-	cfg.Wrap(tr.wrap)
-	o, err := controllers.ManagerOptions(watchNamespaces)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	o.Metrics = metricsserver.Options{BindAddress: "0"}
-	o.Controller = config.Controller{SkipNameValidation: ptr.To(true)}
-	mgr, err := ctrl.NewManager(cfg, o)
-	if err != nil {
-		w.t.Fatalf("cannot make a manager: %v", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	err = controllers.SetupAll(ctx, mgr, controllers.Options{
-		WatchNamespaces: watchNamespaces,
-		OperatorImage:   "registry.example/meteor-operator:1",
-		Clock:           w.clock,
-		Registerer:      prometheus.NewRegistry(),
-		LookEvery:       lookEvery,
+	stop := env.StartManagerThrough(w.t, tr.wrap, watchNamespaces, func(ctx context.Context, mgr ctrl.Manager) error {
+		return controllers.SetupAll(ctx, mgr, controllers.Options{
+			WatchNamespaces: watchNamespaces,
+			OperatorImage:   "registry.example/meteor-operator:1",
+			Clock:           w.clock,
+			Registerer:      prometheus.NewRegistry(),
+			LookEvery:       lookEvery,
+		})
 	})
-	if err != nil {
-		cancel()
-		w.t.Fatalf("cannot set up the controllers: %v", err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			w.t.Errorf("the manager ended badly: %v", err)
-		}
-	})
-	w.t.Cleanup(stop)
 	return &manager{traffic: tr, stop: stop}
 }
 
@@ -218,31 +150,13 @@ func (w *world) create(obj client.Object) {
 // configure creates or changes the CNBiConfig.
 func (w *world) configure(fn func(*v1alpha1.CNBiConfig)) {
 	w.t.Helper()
-	testenv.Eventually(w.t, "the CNBiConfig is changed", func() error {
-		c := &v1alpha1.CNBiConfig{}
-		err := env.Client.Get(w.t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, c)
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		if err != nil {
-			return env.Client.Create(w.t.Context(), fixture.Config().Edit(fn).Obj())
-		}
-		fn(c)
-		return env.Client.Update(w.t.Context(), c)
-	})
+	env.Configure(w.t, fn)
 }
 
 // edit changes an object as its user does.
 func (w *world) edit(name string, fn func(*v1alpha1.CustomNBImage)) {
 	w.t.Helper()
-	testenv.Eventually(w.t, name+" is edited", func() error {
-		obj := &v1alpha1.CustomNBImage{}
-		if err := env.Client.Get(w.t.Context(), w.key(name), obj); err != nil {
-			return err
-		}
-		fn(obj)
-		return env.Client.Update(w.t.Context(), obj)
-	})
+	testenv.Edit(w.t, env, &v1alpha1.CustomNBImage{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}, fn)
 }
 
 // touch has an object looked at again, with nothing to do about it.
@@ -326,16 +240,5 @@ func (w *world) stays(name, what string, checks ...check) {
 		return nil
 	})
 }
-
-// shiftedClock is the real time, moved.
-type shiftedClock struct{ offset atomic.Int64 }
-
-// Now implements clock.PassiveClock.
-func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
-
-// Since implements clock.PassiveClock.
-func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
-
-func (c *shiftedClock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
 var errNone = errors.New("there is none")

@@ -214,7 +214,7 @@ func TestRetries(t *testing.T) {
 	}
 
 	for attempt := int32(2); attempt <= 3; attempt++ {
-		w.clock.advance(time.Minute)
+		w.clock.Advance(time.Minute)
 		w.touch("notebook")
 		run := w.run("notebook")
 		if !strings.HasPrefix(run.Name, first.Name+"-r") || run.Labels[v1alpha1.LabelBuild] != first.Labels[v1alpha1.LabelBuild] {

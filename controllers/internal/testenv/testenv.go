@@ -25,6 +25,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -292,9 +293,15 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 // returns what counts the manager's requests, and what stops the manager, which the end of the test does too.
 func (e *Env) StartManager(t *testing.T, watchNamespaces []string, setup func(context.Context, ctrl.Manager) error) (*Requests, func()) {
 	t.Helper()
-	cfg := rest.CopyConfig(e.Config)
 	requests := &Requests{}
-	cfg.Wrap(requests.wrap)
+	return requests, e.StartManagerThrough(t, requests.wrap, watchNamespaces, setup)
+}
+
+// StartManagerThrough is StartManager with somebody else between the manager and the API server.
+func (e *Env) StartManagerThrough(t *testing.T, wrap transport.WrapperFunc, watchNamespaces []string, setup func(context.Context, ctrl.Manager) error) (stop func()) {
+	t.Helper()
+	cfg := rest.CopyConfig(e.Config)
+	cfg.Wrap(wrap)
 	scheme, err := kube.NewScheme()
 	if err != nil {
 		t.Fatal(err)
@@ -316,14 +323,14 @@ func (e *Env) StartManager(t *testing.T, watchNamespaces []string, setup func(co
 	}
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()
-	stop := sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("the manager ended badly: %v", err)
 		}
 	})
 	t.Cleanup(stop)
-	return requests, stop
+	return stop
 }
 
 // controllerOptions lets controllers of one name follow each other in one process.

@@ -97,11 +97,11 @@ func TestClockJumps(t *testing.T) {
 	w.start()
 	w.meteor("m", withTTL(3, book))
 	w.is("m", "waiting", expires(3*time.Second))
-	w.clock.shift(-time.Hour)
+	w.clock.Advance(-time.Hour)
 	testenv.Steady(t, "it is there", 5*time.Second, func() error {
 		return env.Client.Get(t.Context(), w.key("m"), &v1alpha1.Meteor{})
 	})
-	w.clock.shift(2 * time.Hour)
+	w.clock.Advance(2 * time.Hour)
 	w.edit("m", func(m *v1alpha1.Meteor) { m.Spec.TTL = ptr.To[int64](4) })
 	w.gone("m", &v1alpha1.Meteor{})
 }
@@ -138,7 +138,7 @@ func TestWarning(t *testing.T) {
 		}
 	}
 	w.is("m", "not expiring", expiring(false))
-	w.clock.shift(950 * time.Second)
+	w.clock.Advance(950 * time.Second)
 	w.edit("m", func(m *v1alpha1.Meteor) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", "1") })
 	w.is("m", "expiring", func(obj *v1alpha1.Meteor) error { return expiring(true)(obj) })
 	w.stop()
@@ -178,7 +178,7 @@ func TestEndWhileBuilding(t *testing.T) {
 	if len(obj.Finalizers) > 0 {
 		t.Error("the Meteor has finalizers")
 	}
-	w.clock.shift(200_000 * time.Second)
+	w.clock.Advance(200_000 * time.Second)
 	w.edit(name, func(m *v1alpha1.Meteor) { m.Spec.TTL = ptr.To[int64](100_001) })
 	w.gone(name, &v1alpha1.Meteor{})
 }

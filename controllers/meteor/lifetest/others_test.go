@@ -154,7 +154,7 @@ func refreshing(pipelines ...string) func(*v1alpha1.Meteor) {
 // finds has the repository looked at, where the given commit is found.
 func (w *world) finds(name, commit string) {
 	w.t.Helper()
-	w.clock.shift(11 * time.Minute)
+	w.clock.Advance(11 * time.Minute)
 	w.edit(name, func(m *v1alpha1.Meteor) {
 		metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", fmt.Sprint(time.Now()))
 	})

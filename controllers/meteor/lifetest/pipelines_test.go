@@ -238,7 +238,7 @@ func TestFailuresAreToldApart(t *testing.T) {
 			if !c.retried {
 				return
 			}
-			w.clock.shift(11 * time.Second)
+			w.clock.Advance(11 * time.Second)
 			w.edit(object, func(m *v1alpha1.Meteor) { metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", "1") })
 			if again := w.run(book); again.Name != run.Name+"-r2" {
 				t.Errorf("the second attempt is %s", again.Name)
@@ -356,7 +356,7 @@ func TestRefresh(t *testing.T) {
 
 	look := func(found string) {
 		t.Helper()
-		w.clock.shift(11 * time.Minute)
+		w.clock.Advance(11 * time.Minute)
 		w.edit("m", func(m *v1alpha1.Meteor) {
 			metav1.SetMetaDataAnnotation(&m.ObjectMeta, "example.com/touched", fmt.Sprint(time.Now()))
 		})

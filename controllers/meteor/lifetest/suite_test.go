@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +24,6 @@ import (
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
 	"github.com/meteor-zone/meteor-operator/controllers"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/conditionstest"
-	"github.com/meteor-zone/meteor-operator/controllers/internal/fixture"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/testenv"
 )
 
@@ -44,14 +42,14 @@ func TestMain(m *testing.M) { testenv.Main(m, &env) }
 type world struct {
 	t         *testing.T
 	namespace string
-	clock     *shiftedClock
+	clock     *testenv.Clock
 	requests  *testenv.Requests
 	stop      func()
 }
 
 func newWorld(t *testing.T, tekton bool) *world {
 	t.Helper()
-	w := &world{t: t, clock: &shiftedClock{}}
+	w := &world{t: t, clock: &testenv.Clock{}}
 	w.clean()
 	t.Cleanup(w.clean)
 	if tekton {
@@ -66,29 +64,7 @@ func newWorld(t *testing.T, tekton bool) *world {
 
 // clean takes away what could keep a manager of another test busy.
 func (w *world) clean() {
-	ctx := context.Background()
-	var all []client.Object
-	meteors, images, configs, runs := &v1alpha1.MeteorList{}, &v1alpha1.CustomNBImageList{}, &v1alpha1.CNBiConfigList{}, &tektonv1.PipelineRunList{}
-	for _, list := range []client.ObjectList{meteors, images, configs, runs} {
-		_ = env.Client.List(ctx, list) // a kind may be absent
-	}
-	for i := range meteors.Items {
-		all = append(all, &meteors.Items[i])
-	}
-	for i := range images.Items {
-		all = append(all, &images.Items[i])
-	}
-	for i := range configs.Items {
-		all = append(all, &configs.Items[i])
-	}
-	for i := range runs.Items {
-		all = append(all, &runs.Items[i])
-	}
-	for _, obj := range all {
-		if err := client.IgnoreNotFound(env.Client.Delete(ctx, obj)); err != nil {
-			w.t.Errorf("cannot remove %s: %v", obj.GetName(), err)
-		}
-	}
+	env.Clear(w.t, &v1alpha1.MeteorList{}, &v1alpha1.CustomNBImageList{}, &v1alpha1.CNBiConfigList{}, &tektonv1.PipelineRunList{})
 }
 
 // start starts a manager, which the end of the test stops.
@@ -107,18 +83,7 @@ func (w *world) start() {
 
 func (w *world) configure(fn func(*v1alpha1.CNBiConfig)) {
 	w.t.Helper()
-	testenv.Eventually(w.t, "the CNBiConfig is changed", func() error {
-		c := &v1alpha1.CNBiConfig{}
-		err := env.Client.Get(w.t.Context(), types.NamespacedName{Name: v1alpha1.CNBiConfigName}, c)
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		if err != nil {
-			return env.Client.Create(w.t.Context(), fixture.Config().Edit(fn).Obj())
-		}
-		fn(c)
-		return env.Client.Update(w.t.Context(), c)
-	})
+	env.Configure(w.t, fn)
 }
 
 // meteor creates a Meteor.
@@ -135,14 +100,7 @@ func (w *world) meteor(name string, fn func(*v1alpha1.Meteor)) {
 
 func (w *world) edit(name string, fn func(*v1alpha1.Meteor)) {
 	w.t.Helper()
-	testenv.Eventually(w.t, name+" is edited", func() error {
-		obj := &v1alpha1.Meteor{}
-		if err := env.Client.Get(w.t.Context(), w.key(name), obj); err != nil {
-			return err
-		}
-		fn(obj)
-		return env.Client.Update(w.t.Context(), obj)
-	})
+	testenv.Edit(w.t, env, &v1alpha1.Meteor{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}, fn)
 }
 
 func (w *world) key(name string) types.NamespacedName {
@@ -404,14 +362,3 @@ func (w *world) ingress(name string) *networkingv1.Ingress {
 	w.get(name, i)
 	return i
 }
-
-// shiftedClock is the real time, moved.
-type shiftedClock struct{ offset atomic.Int64 }
-
-// Now implements clock.PassiveClock.
-func (c *shiftedClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
-
-// Since implements clock.PassiveClock.
-func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
-
-func (c *shiftedClock) shift(d time.Duration) { c.offset.Add(int64(d)) }
