@@ -56,7 +56,6 @@ type streamFacts struct {
 	offer *offer
 	// referencePolicy is how OpenShift hands the image to pods: "Local" through its own registry, "Source" as it is.
 	referencePolicy imagev1.TagReferencePolicyType
-	scheduled       bool
 }
 
 // newImageStream builds what is applied for obj. The same facts give the same bytes.
@@ -128,7 +127,7 @@ func newTag(f streamFacts) (*imageac.TagReferenceApplyConfiguration, error) {
 		WithName(f.offer.tag).
 		WithAnnotations(annotations).
 		WithFrom(*dockerImage(f.offer.image)).
-		WithImportPolicy(imageac.TagImportPolicy().WithScheduled(f.scheduled)).
+		WithImportPolicy(imageac.TagImportPolicy().WithScheduled(false)). // OpenShift refuses to import a digest on a schedule
 		WithReferencePolicy(imageac.TagReferencePolicy().WithType(f.referencePolicy)), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,6 +50,8 @@ type Reconciler struct {
 	unselected func(namespace string) bool
 	metrics    *metrics.Recorder
 	turns      *turns
+	// scheduled is since when the CNBiConfig has had imports looked at again, as far as this process knows.
+	scheduled atomic.Pointer[time.Time]
 	// proxy is what builds use where the CNBiConfig names none.
 	proxy v1alpha1.ProxySpec
 	// buildah is true where the operator has an image for Containerfiles.

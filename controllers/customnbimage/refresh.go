@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"strings"
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -22,7 +23,7 @@ const defaultLookInterval = time.Hour
 
 // refresh begins another build of a settled object when its time has come, or when what it was made from has changed.
 func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
-	spec := s.obj.Spec.Refresh
+	spec := r.refreshOf(s)
 	if !s.settled || spec == nil || s.obj.Spec.Suspend || s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
 		return nil
 	}
@@ -39,7 +40,7 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 		return nil
 	}
 	due := lastLook(s.obj).Add(interval + spread(s.obj, interval))
-	if left := due.Sub(r.clock.Now()); left > 0 {
+	if left := max(due.Sub(r.clock.Now()), r.stagger(s, interval)); left > 0 {
 		s.nextLook = left
 		return nil
 	}
@@ -53,6 +54,31 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	s.build = build{id: inputsHash(s.obj) + "-r" + id, attempt: 1, cause: v1alpha1.CauseRefresh}
 	s.settled = false
 	return nil
+}
+
+// refreshOf is when the object is to be built again. Of an import that does not say the CNBiConfig decides: OpenShift
+// itself would import what nobody has validated.
+func (r *Reconciler) refreshOf(s *scope) *v1alpha1.RefreshSpec {
+	if s.config.Publish.ScheduledImport != v1alpha1.ScheduledImportEnabled {
+		r.scheduled.Store(nil)
+		return s.obj.Spec.Refresh
+	}
+	now := r.clock.Now()
+	r.scheduled.CompareAndSwap(nil, &now)
+	if s.obj.Spec.Refresh == nil && s.obj.Spec.BuildType.Canonical() == v1alpha1.BuildTypeImageImport && !strings.Contains(string(s.obj.Spec.FromImage), "@") {
+		return &v1alpha1.RefreshSpec{Policy: v1alpha1.RefreshOnSourceChange}
+	}
+	return s.obj.Spec.Refresh
+}
+
+// stagger is for how long an object must still wait that is looked at because the CNBiConfig says so: all that were
+// imported long ago are due when it begins to.
+func (r *Reconciler) stagger(s *scope, interval time.Duration) time.Duration {
+	since := r.scheduled.Load()
+	if since == nil || s.obj.Spec.Refresh != nil {
+		return 0
+	}
+	return since.Add(10 * spread(s.obj, interval)).Sub(r.clock.Now())
 }
 
 // spread is a part of the interval, at most a tenth, by which objects that were made at once are looked at one by one.

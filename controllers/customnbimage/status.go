@@ -163,7 +163,6 @@ func streamFactsOf(s *scope) streamFacts {
 		checks:          st.Validation,
 		problem:         problemMessage(s),
 		referencePolicy: imagev1.SourceTagReferencePolicy,
-		scheduled:       config.ScheduledImport == v1alpha1.ScheduledImportEnabled,
 	}
 	if config.ReferencePolicy == v1alpha1.ReferenceLocal {
 		facts.referencePolicy = imagev1.LocalTagReferencePolicy

@@ -460,6 +460,36 @@ func TestRefreshOnSourceChange(t *testing.T) {
 	})
 }
 
+// TestScheduledImport looks at the source of an import that does not say when, because the CNBiConfig does.
+func TestScheduledImport(t *testing.T) {
+	w := newWorld(t, true, true)
+	m := w.start()
+	w.warm(m)
+	w.configure(func(c *v1alpha1.CNBiConfig) { c.Spec.Publish.ScheduledImport = v1alpha1.ScheduledImportEnabled })
+	w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+	w.create(fixture.Import(w.namespace, "pinned", source).Edit(func(o *v1alpha1.CustomNBImage) {
+		o.Spec.Refresh = &v1alpha1.RefreshSpec{Policy: v1alpha1.RefreshNever}
+	}).Obj())
+	w.pass(w.run("notebook"))
+	w.pass(w.run("pinned"))
+	w.is("notebook", "offered", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	w.is("pinned", "offered", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	m.settle(t)
+
+	w.clock.advance(67 * time.Minute)
+	w.touch("notebook")
+	w.touch("pinned")
+	if run := w.run("notebook"); run.Labels[v1alpha1.LabelLook] == "" {
+		t.Errorf("the run is no look: %v", run.Labels)
+	}
+	w.stays("pinned", "who says never is not looked at", func(*v1alpha1.CustomNBImage) error {
+		if n := len(w.open()); n != 1 {
+			return fmt.Errorf("%d runs are open", n)
+		}
+		return nil
+	})
+}
+
 // open are all runs of the namespace that have not ended.
 func (w *world) open() []tektonv1.PipelineRun {
 	w.t.Helper()
