@@ -205,7 +205,7 @@ const (
 	ReferenceLocal ReferencePolicy = "Local"
 )
 
-// ScheduledImport is whether OpenShift imports a tag again and again.
+// ScheduledImport is whether an imported tag is looked at again and again.
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type ScheduledImport string
 
@@ -232,9 +232,10 @@ type PublishSpec struct {
 	// +kubebuilder:default=Source
 	ReferencePolicy ReferencePolicy `json:"referencePolicy,omitempty"`
 
-	// scheduledImport is whether OpenShift looks again and again where an
-	// imported tag points to: Enabled or Disabled. What it finds then has not
-	// been validated. The default is Disabled.
+	// scheduledImport is whether imported images whose objects have no refresh
+	// of their own are looked at every hour, and imported again, validated and
+	// then offered, when their tag has moved: Enabled or Disabled. The default
+	// is Disabled.
 	// +optional
 	// +kubebuilder:default=Disabled
 	ScheduledImport ScheduledImport `json:"scheduledImport,omitempty"`
