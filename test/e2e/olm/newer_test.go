@@ -182,6 +182,8 @@ func (i *installation) again() {
 		_, err := i.csv(ctx, before)
 		return absent(err)
 	})
+	// OLM may still remember the plan that is gone, and would have the new Subscription wait for it.
+	time.Sleep(10 * time.Second)
 	i.subscribe()
 }
 
