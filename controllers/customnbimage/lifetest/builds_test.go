@@ -476,7 +476,7 @@ func TestScheduledImport(t *testing.T) {
 	w.is("pinned", "offered", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	m.settle(t)
 
-	w.clock.advance(67 * time.Minute)
+	w.clock.Advance(67 * time.Minute)
 	w.touch("notebook")
 	w.touch("pinned")
 	if run := w.run("notebook"); run.Labels[v1alpha1.LabelLook] == "" {
