@@ -35,6 +35,7 @@ var crdNames = []string{imagesCRD, "meteors.meteor.zone", "cnbiconfigs.meteor.zo
 func TestNewerCRD(t *testing.T) {
 	removeCRDs(t)
 	theirs := laterCRD(t)
+	configure(t)
 	users, into := namespace(t, restricted), namespace(t, restricted)
 	theirObject(t, users)
 	i := install(t, catalogueBefore, into)
@@ -52,7 +53,6 @@ func TestNewerCRD(t *testing.T) {
 	storeInOurs(t, users)
 	i.again()
 	i.succeeds(before)
-	configure(t)
 	ready(t, users, "kept")
 	if versions := getCRD(t).Spec.Versions; len(versions) != 1 || versions[0].Name != v1alpha1.GroupVersion.Version {
 		t.Errorf("OLM has not brought the CRD of its version: %d versions", len(versions))
@@ -61,24 +61,24 @@ func TestNewerCRD(t *testing.T) {
 	removeCRDs(t)
 }
 
-// laterCRD makes the kind as a later operator would have: another version, which objects are stored in, with a new field.
+// laterCRD makes the kinds as a later operator would have: one has another version, which objects are stored in, with a
+// new field.
 func laterCRD(t *testing.T) *apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
-	crd := &apiextensionsv1.CustomResourceDefinition{}
 	for _, ours := range crdsOf(t) {
-		if ours.Name == imagesCRD {
-			crd = ours.DeepCopy()
+		crd := ours.DeepCopy()
+		if crd.Name == imagesCRD {
+			next := crd.Spec.Versions[0].DeepCopy()
+			next.Name = later
+			next.Schema.OpenAPIV3Schema.Properties["spec"].Properties[laterField] = apiextensionsv1.JSONSchemaProps{Type: "string"}
+			crd.Spec.Versions[0].Storage = false
+			crd.Spec.Versions = append(crd.Spec.Versions, *next)
 		}
+		must(t, k8s.Create(t.Context(), crd))
 	}
-	next := crd.Spec.Versions[0].DeepCopy()
-	next.Name = later
-	next.Schema.OpenAPIV3Schema.Properties["spec"].Properties[laterField] = apiextensionsv1.JSONSchemaProps{Type: "string"}
-	crd.Spec.Versions[0].Storage = false
-	crd.Spec.Versions = append(crd.Spec.Versions, *next)
-	must(t, k8s.Create(t.Context(), crd))
-	until(t, "the later version is served", func() string { return fmt.Sprint(crd.Status) }, func(ctx context.Context) (bool, error) {
-		err := k8s.List(ctx, listOf(later))
-		return err == nil, nil
+	until(t, "the later kinds are served", func() string { return fmt.Sprint(getCRD(t).Status) }, func(ctx context.Context) (bool, error) {
+		images, configs := k8s.List(ctx, listOf(later)), k8s.List(ctx, &v1alpha1.CNBiConfigList{})
+		return images == nil && configs == nil, nil
 	})
 	return getCRD(t)
 }
