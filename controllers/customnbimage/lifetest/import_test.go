@@ -298,6 +298,7 @@ func TestOnce(t *testing.T) {
 	t.Run("RestartedMeanwhile", func(t *testing.T) {
 		w := newWorld(t, true, true)
 		m := w.start()
+		w.warm(m)
 		w.create(fixture.Import(w.namespace, "notebook", source).Obj())
 		run := w.run("notebook")
 		w.is("notebook", "importing", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonImporting))
