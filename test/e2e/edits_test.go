@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -188,4 +189,24 @@ func adminEditsStream(t *testing.T) {
 	if got := stream.Annotations[v1alpha1.AnnotationNotebookImageDesc]; got != "Another" || stream.Spec.Tags[0].From.Name != obj.Status.Image {
 		t.Errorf("want what is ours to follow the object: %q, %v", got, stream.Spec.Tags)
 	}
+}
+
+// runLosesItsLabel has somebody take the label off a run by which the operator knows it. That is told, with the way
+// out, and not answered with a second run.
+func runLosesItsLabel(t *testing.T) {
+	u := newUser(t)
+	u.create(u.imports("notebook", image("jupyter-slow")))
+	run := &pipelineRun{}
+	must(t, u.client.Get(t.Context(), u.key(u.untilStage("notebook", v1alpha1.StageValidating).Status.PipelineRunName), run))
+	before := run.DeepCopy()
+	delete(run.Labels, v1alpha1.LabelPartOf)
+	must(t, u.client.Patch(t.Context(), run, client.MergeFrom(before)))
+	if told := ready(u.untilReason("notebook", v1alpha1.ReasonConflictingObject)).Message; !strings.Contains(told, run.Name) || !strings.Contains(told, "remove it") {
+		t.Errorf("want the way out to be told: %s", told)
+	}
+	if made := u.runs.made(ofObject[*pipelineRun]("notebook")); len(made) != 1 {
+		t.Errorf("want one run, got %v", made)
+	}
+	must(t, u.client.Delete(t.Context(), run))
+	u.untilReady("notebook")
 }

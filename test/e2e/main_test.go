@@ -150,6 +150,7 @@ func quietCases() []testCase {
 		{name: "edits", run: edits},
 		{name: "edited and taken back", run: editedAndTakenBack},
 		{name: "suspended", run: suspended},
+		{name: "run loses its label", run: runLosesItsLabel},
 		{name: "stream of somebody else", local: true, run: foreignStream},
 		{name: "admin edits the stream", local: true, run: adminEditsStream},
 		{name: "deleted while it builds", run: deletedWhileBuilding},
