@@ -1,7 +1,6 @@
 package cnbiconfig
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,14 +133,10 @@ func (r *namespaceReconciler) unwatched() time.Duration {
 // result adds to what err asks for when to look again.
 func (s *namespaceScope) result(err error, otherwise time.Duration) (ctrl.Result, error) {
 	res, err := outcome.Result(err)
-	for _, after := range []time.Duration{s.again, otherwise} {
-		if after > 0 && (res.RequeueAfter == 0 || after < res.RequeueAfter) {
-			res.RequeueAfter = after
-		}
-	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	res.RequeueAfter = outcome.Earliest(res.RequeueAfter, s.again, otherwise)
 	return res, nil
 }
 
@@ -181,7 +176,7 @@ func (r *namespaceReconciler) lookForRuns(ctx context.Context, s *namespaceScope
 
 // lookBy has the namespace looked at again after the given time, or earlier.
 func (s *namespaceScope) lookBy(after time.Duration) {
-	s.again = cmp.Or(min(s.again, after), after)
+	s.again = outcome.Earliest(s.again, after)
 }
 
 // running tells whether a run has begun, or may begin at any moment, and has not ended.

@@ -57,14 +57,11 @@ func (r *Reconciler) orderOf(s *scope) (order, error) {
 	if environments := s.config.RuntimeEnvironments; base == "" && len(environments) > 0 {
 		o.fallback = string(environments[0].Image)
 	}
-	repository := s.config.Registry.Repository
-	if repository == "" {
-		if !s.streams {
-			return order{}, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
-		}
-		repository, o.token = runs.InternalRegistry, s.config.UsesInternalRegistry()
+	repository, token, err := runs.Target(&s.config, s.streams, s.obj.Namespace, s.obj.Name)
+	if err != nil {
+		return order{}, err
 	}
-	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", s.obj.Name).Replace(repository) + ":" + s.build.id
+	o.target, o.token = repository+":"+s.build.id, token
 	return o, nil
 }
 

@@ -165,26 +165,16 @@ func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 
 // waitForPipelines says what keeps the namespace from having the pipelines.
 func (r *Reconciler) waitForPipelines(s *scope) error {
-	namespace, pipeline := s.obj.Namespace, flowOf(s.obj).pipeline
-	if s.config.ManagementState == v1alpha1.StateUnmanaged {
-		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipeline, v1alpha1.CNBiConfigName), 0)
-	}
-	if s.config.Namespaces.Excludes(namespace) {
-		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
-	}
-	if r.unselected(namespace) {
-		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin labels it as spec.namespaces.selector asks (%s)", v1alpha1.CNBiConfigName, namespace, metav1.FormatLabelSelector(s.config.Namespaces.Selector)), 0)
-	}
+	namespace := s.obj.Namespace
+	err := runs.AwaitPipeline(&s.config, s.configured, namespace, flowOf(s.obj).pipeline, r.unselected(namespace))
 	// In a namespace's first seconds there is nothing to tell a person yet: the pipelines are on their way.
 	const patience = 3 * time.Second
-	if left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now()); left > 0 {
+	left := s.obj.CreationTimestamp.Add(patience).Sub(r.clock.Now())
+	if wait, _ := outcome.AsWait(err); wait.Reason == v1alpha1.ReasonWaitingForPipelines && left > 0 {
 		s.quiet = true
 		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, "Waiting for the pipelines", left)
 	}
-	if !s.configured {
-		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
-	}
-	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipeline, namespace, v1alpha1.CNBiConfigName), 0)
+	return err
 }
 
 func (r *Reconciler) ensureRun(ctx context.Context, s *scope) error {

@@ -272,17 +272,7 @@ func (r *Reconciler) checkInstalled(ctx context.Context, s *scope, pipeline stri
 		return nil
 	}
 	namespace := s.obj.Namespace
-	switch {
-	case s.config.ManagementState == v1alpha1.StateUnmanaged:
-		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("Namespace %q lacks Pipeline %q, and CNBiConfig %q, whose spec.managementState is Unmanaged, installs none", namespace, pipeline, v1alpha1.CNBiConfigName), 0)
-	case s.config.Namespaces.Excludes(namespace):
-		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin takes it out of spec.namespaces.exclude", v1alpha1.CNBiConfigName, namespace), 0)
-	case r.unselected(namespace):
-		return outcome.Wait(v1alpha1.ReasonNamespaceExcluded, fmt.Sprintf("CNBiConfig %q gives namespace %q no pipelines: an admin labels it as spec.namespaces.selector asks (%s)", v1alpha1.CNBiConfigName, namespace, metav1.FormatLabelSelector(s.config.Namespaces.Selector)), 0)
-	case !s.configured:
-		return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("There is no CNBiConfig %q, which installs the pipelines: an admin creates one, or restarts the operator", v1alpha1.CNBiConfigName), 0)
-	}
-	return outcome.Wait(v1alpha1.ReasonWaitingForPipelines, fmt.Sprintf("Waiting for Pipeline %q in namespace %q: CNBiConfig %q installs it and says what keeps it from doing so", pipeline, namespace, v1alpha1.CNBiConfigName), 0)
+	return runs.AwaitPipeline(&s.config, s.configured, namespace, pipeline, r.unselected(namespace))
 }
 
 // lookAgain has the object looked at now and then for what no watch tells of, the less often the older it is.

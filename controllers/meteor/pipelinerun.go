@@ -44,14 +44,11 @@ func (r *Reconciler) orderOf(s *scope, p *part) (order, error) {
 		return o, outcome.Wait(v1alpha1.ReasonBookImageNotConfigured, fmt.Sprintf("There is no image that books could be built in: an admin sets spec.images.jupyterBook of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
 	}
 	o.pushSecret = pushSecret(&s.config)
-	repository := s.config.Registry.Repository
-	if repository == "" {
-		if !r.cluster.HasImageStreams() {
-			return o, outcome.Wait(v1alpha1.ReasonRegistryNotConfigured, fmt.Sprintf("There is no registry that built images could go to: an admin sets spec.registry.repository of CNBiConfig %q; the build starts by itself then", v1alpha1.CNBiConfigName), 0)
-		}
-		repository, o.token = runs.InternalRegistry, o.pushSecret == ""
+	repository, token, err := runs.Target(&s.config, r.cluster.HasImageStreams(), s.obj.Namespace, siteName(s.obj.Name))
+	if err != nil {
+		return o, err
 	}
-	o.target = strings.NewReplacer("{namespace}", s.obj.Namespace, "{name}", siteName(s.obj.Name)).Replace(repository) + ":" + p.build.id
+	o.target, o.token = repository+":"+p.build.id, token
 	return o, nil
 }
 

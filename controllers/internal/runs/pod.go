@@ -14,9 +14,6 @@ import (
 // UntrustedServiceAccount may do nothing: what its pods see, what users bring sees.
 const UntrustedServiceAccount = "meteor-validate"
 
-// InternalRegistry is the repository in OpenShift's internal registry that an object's images go to.
-const InternalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
-
 // PodTemplate is that of the pods of an object's builds: no token of the service account, no user but a random one of
 // group 0, as on OpenShift. There the platform chooses the user, and refuses any that is named here. The kubelet pulls
 // with the Secrets of the given names, of which empty ones count for nothing.

@@ -453,6 +453,19 @@ func TestInternalRegistry(t *testing.T) {
 	}
 }
 
+// Where the admin does without ImageStreams, nothing can go to a registry that asks for them.
+func TestInternalRegistryWithoutStreams(t *testing.T) {
+	w := newWorld(t, true)
+	env.InstallImageStreams(t)
+	t.Cleanup(func() { env.RemoveImageStreams(t) })
+	w.configure(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.Registry.Repository, c.Spec.Publish.ImageStreams = "", v1alpha1.ImageStreamsNever
+	})
+	w.start()
+	w.meteor("m", only(book))
+	w.is("m", "waiting", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonRegistryNotConfigured))
+}
+
 // routes is a stand-in for OpenShift's Routes, of which there is no CRD: the API is aggregated.
 func routes() *apiextensionsv1.CustomResourceDefinition {
 	return &apiextensionsv1.CustomResourceDefinition{
