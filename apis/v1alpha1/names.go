@@ -42,6 +42,10 @@ const (
 	// an image has changed.
 	LabelLook = "meteor.zone/look"
 
+	// LabelPipeline names the pipeline that a PipelineRun was started for, where
+	// an object has runs of several.
+	LabelPipeline = "meteor.zone/pipeline"
+
 	// LabelRevision is the revision of the manifests that an object comes from.
 	LabelRevision = "meteor.zone/revision"
 

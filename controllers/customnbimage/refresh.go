@@ -23,7 +23,8 @@ const defaultLookInterval = time.Hour
 
 // refresh begins another build of a settled object when its time has come, or when what it was made from has changed.
 func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
-	spec := r.refreshOf(s)
+	r.noteSchedule(s)
+	spec := refreshOf(s)
 	if !s.settled || spec == nil || s.obj.Spec.Suspend || s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
 		return nil
 	}
@@ -56,19 +57,25 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// refreshOf is when the object is to be built again. Of an import that does not say the CNBiConfig decides: OpenShift
-// itself would import what nobody has validated.
-func (r *Reconciler) refreshOf(s *scope) *v1alpha1.RefreshSpec {
+// noteSchedule notes since when the CNBiConfig has imports looked at again.
+func (r *Reconciler) noteSchedule(s *scope) {
 	if s.config.Publish.ScheduledImport != v1alpha1.ScheduledImportEnabled {
 		r.scheduled.Store(nil)
-		return s.obj.Spec.Refresh
+		return
 	}
 	now := r.clock.Now()
 	r.scheduled.CompareAndSwap(nil, &now)
-	if s.obj.Spec.Refresh == nil && s.obj.Spec.BuildType.Canonical() == v1alpha1.BuildTypeImageImport && !strings.Contains(string(s.obj.Spec.FromImage), "@") {
+}
+
+// refreshOf is when the object is to be built again. Of an import that does not say the CNBiConfig decides: OpenShift
+// itself would import what nobody has validated.
+func refreshOf(s *scope) *v1alpha1.RefreshSpec {
+	spec := &s.obj.Spec
+	moves := spec.BuildType.Canonical() == v1alpha1.BuildTypeImageImport && !strings.Contains(string(spec.FromImage), "@")
+	if spec.Refresh == nil && moves && s.config.Publish.ScheduledImport == v1alpha1.ScheduledImportEnabled {
 		return &v1alpha1.RefreshSpec{Policy: v1alpha1.RefreshOnSourceChange}
 	}
-	return s.obj.Spec.Refresh
+	return spec.Refresh
 }
 
 // stagger is for how long an object must still wait that is looked at because the CNBiConfig says so: all that were

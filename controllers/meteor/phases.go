@@ -330,7 +330,7 @@ func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
 // asksFor tells whether a run is one of a build that the object asks for.
 func (s *scope) asksFor(run *tektonv1.PipelineRun) bool {
 	return slices.ContainsFunc(s.parts, func(p *part) bool {
-		return p.runs() && run.Labels[runs.LabelPipeline] == p.name && run.Labels[v1alpha1.LabelBuild] == p.build.id
+		return p.runs() && run.Labels[v1alpha1.LabelPipeline] == p.name && run.Labels[v1alpha1.LabelBuild] == p.build.id
 	})
 }
 

@@ -60,7 +60,7 @@ func pushSecret(config *v1alpha1.CNBiConfigSpec) string {
 // newRun builds the run of one attempt, if all that it needs is there.
 func (r *Reconciler) newRun(ctx context.Context, s *scope, p *part) (*tektonv1.PipelineRun, error) {
 	run := newRunOf(s.obj, p.build.runName(s.obj, p.name))
-	run.Labels[runs.LabelPipeline] = p.name
+	run.Labels[v1alpha1.LabelPipeline] = p.name
 	run.Labels[v1alpha1.LabelBuild] = p.build.id
 	run.Spec.PipelineRef = &tektonv1.PipelineRef{Name: p.name}
 	if p.name != v1alpha1.PipelineJupyterBook {

@@ -60,7 +60,7 @@ func (k Retention) outdated(runs []tektonv1.PipelineRun, now time.Time) (outdate
 		if IsLook(&run) || !run.IsDone() {
 			continue
 		}
-		of := group{run.Labels[LabelPipeline], run.Status.GetCondition(apis.ConditionSucceeded).IsTrue()}
+		of := group{run.Labels[v1alpha1.LabelPipeline], run.Status.GetCondition(apis.ConditionSucceeded).IsTrue()}
 		if slices.Contains(k.Current, run.Name) {
 			kept[of]++
 			continue

@@ -62,7 +62,7 @@ func TestOutdated(t *testing.T) {
 		},
 		"Pipelines": {
 			reason: "each pipeline has its own count",
-			runs:   []tektonv1.PipelineRun{run("a", good, 1, LabelPipeline, "p"), run("b", good, 2, LabelPipeline, "q"), run("c", good, 3, LabelPipeline, "q")},
+			runs:   []tektonv1.PipelineRun{run("a", good, 1, v1alpha1.LabelPipeline, "p"), run("b", good, 2, v1alpha1.LabelPipeline, "q"), run("c", good, 3, v1alpha1.LabelPipeline, "q")},
 			want:   []string{"b"},
 		},
 		"Together": {

@@ -16,9 +16,6 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/install"
 )
 
-// LabelPipeline names the pipeline that a run was started for, where an object has runs of several.
-const LabelPipeline = "meteor.zone/pipeline"
-
 // OwnedMeta is the metadata of what is made for an object, which is of the given kind and is found by the given label.
 func OwnedMeta(owner client.Object, kind, label, name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{

@@ -186,7 +186,7 @@ func (w *world) runs(pipeline string) []tektonv1.PipelineRun {
 	}
 	var all []tektonv1.PipelineRun
 	for _, run := range list.Items {
-		if run.Labels["meteor.zone/pipeline"] == pipeline && run.Labels[v1alpha1.LabelMeteor] != "" {
+		if run.Labels[v1alpha1.LabelPipeline] == pipeline && run.Labels[v1alpha1.LabelMeteor] != "" {
 			all = append(all, run)
 		}
 	}
