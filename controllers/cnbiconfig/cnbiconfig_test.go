@@ -134,11 +134,7 @@ func TestImageStreamsAreNoticed(t *testing.T) {
 }
 
 func TestNewRevisionIsRolledOut(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	startManager(t)
-	testenv.Eventually(t, "the namespace is installed", installed(ns))
+	ns, _ := inUse(t)
 	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.Images.Builder = "registry.example.com/builder:2" })
 	testenv.Eventually(t, "the new revision is there", installedFrom(ns, "registry.example.com/builder:2"))
 	configIs(t, "the status says so", func(c *v1alpha1.CNBiConfig) error {
@@ -150,11 +146,7 @@ func TestNewRevisionIsRolledOut(t *testing.T) {
 }
 
 func TestReplacedConfigTakesOver(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	startManager(t)
-	testenv.Eventually(t, "the namespace is installed", installed(ns))
+	ns, _ := inUse(t)
 	if err := env.Client.Delete(t.Context(), fixture.Config().Obj()); err != nil {
 		t.Fatal(err)
 	}
@@ -222,11 +214,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestRemoved(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "the namespace is installed", installed(ns))
+	ns, requests := inUse(t)
 	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved })
 	testenv.Eventually(t, "everything is taken away", empty(ns))
 	c := configIs(t, "the status says so", condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))

@@ -132,11 +132,7 @@ func isQuiet(t *testing.T, r *testenv.Requests) {
 }
 
 func TestDrift(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "the namespace is installed", installed(ns))
+	ns, requests := inUse(t)
 	for name, h := range harms() {
 		t.Run(name, func(t *testing.T) {
 			isQuiet(t, requests)
@@ -215,11 +211,7 @@ func TestWhatOthersAddStays(t *testing.T) {
 
 // TestCopyOfSomebody is about a user's own task, made from ours.
 func TestCopyOfSomebody(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "the namespace is installed", installed(ns))
+	ns, requests := inUse(t)
 	mine := live(t, capabilities.Task, ns, task)
 	mine.SetName("my-inspect")
 	mine.SetResourceVersion("")

@@ -77,11 +77,7 @@ func TestWatchedNamespaceThatIsNotThere(t *testing.T) {
 
 // TestRunWithoutEnd is about a run that somebody gave no timeout.
 func TestRunWithoutEnd(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	startManager(t)
-	testenv.Eventually(t, "it is installed", installed(ns))
+	ns, _ := inUse(t)
 	run := newRun(t, ns, "run")
 	run.Status.StartTime = &metav1.Time{Time: time.Now().Add(-26 * time.Hour)}
 	if err := env.Client.Status().Update(t.Context(), run); err != nil {
@@ -95,11 +91,7 @@ func TestRunWithoutEnd(t *testing.T) {
 
 // TestRemovedWaitsForWhatIsHeld is about an object that somebody holds by a finalizer.
 func TestRemovedWaitsForWhatIsHeld(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "it is installed", installed(ns))
+	ns, requests := inUse(t)
 	isQuiet(t, requests)
 	const hold, release = `{"metadata":{"finalizers":["example.com/held"]}}`, `{"metadata":{"finalizers":null}}`
 	if err := patch(hold)(t.Context(), live(t, capabilities.Task, ns, task)); err != nil {
@@ -118,11 +110,7 @@ func TestRemovedWaitsForWhatIsHeld(t *testing.T) {
 
 // TestStrife is about somebody who wants an object otherwise each time that it is put right.
 func TestStrife(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "it is installed", installed(ns))
+	ns, requests := inUse(t)
 	isQuiet(t, requests)
 
 	ctx, cancel := context.WithCancel(t.Context())

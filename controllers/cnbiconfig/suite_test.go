@@ -164,6 +164,17 @@ func create(t *testing.T, obj client.Object) {
 	}
 }
 
+// inUse starts from nothing, and a manager, and returns a namespace that it has installed everything in.
+func inUse(t *testing.T) (namespace string, requests *testenv.Requests) {
+	t.Helper()
+	fresh(t)
+	namespace = env.Namespace(t)
+	newImage(t, namespace)
+	requests, _ = startManager(t)
+	testenv.Eventually(t, "the namespace is installed", installed(namespace))
+	return namespace, requests
+}
+
 func editConfig(t *testing.T, fn func(*v1alpha1.CNBiConfig)) {
 	t.Helper()
 	testenv.Edit(t, env, fixture.Config().Obj(), fn)

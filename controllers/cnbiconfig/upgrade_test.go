@@ -209,11 +209,7 @@ func ignoreRefusal(err error) error {
 }
 
 func TestRemovedLetsBuildsFinish(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	startManager(t)
-	testenv.Eventually(t, "it is installed", installed(ns))
+	ns, _ := inUse(t)
 	run := newRun(t, ns, "run")
 	time.Sleep(300 * time.Millisecond)
 	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateRemoved })
@@ -227,11 +223,7 @@ func TestRemovedLetsBuildsFinish(t *testing.T) {
 }
 
 func TestUnmanagedTouchesNothing(t *testing.T) {
-	fresh(t)
-	ns := env.Namespace(t)
-	newImage(t, ns)
-	requests, _ := startManager(t)
-	testenv.Eventually(t, "it is installed", installed(ns))
+	ns, requests := inUse(t)
 	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateUnmanaged })
 	c := configIs(t, "it says so", condition(v1alpha1.ConditionNamespacesReady, metav1.ConditionUnknown, v1alpha1.ReasonUnmanaged))
 	if err := condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)(c); err != nil {
