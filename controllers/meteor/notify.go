@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 )
 
 // The actions that events tell of.
@@ -33,13 +34,22 @@ func (r *Reconciler) notify(s *scope) {
 			continue // the CustomNBImage tells of its own ways
 		}
 		if weight := weightOf(after); weight != "" {
-			r.events.Eventf(s.obj, nil, weight, after.Reason, actionBuild, "Pipeline %s: %s", p.name, after.Message)
+			r.events.Eventf(s.obj, p.origin(s.obj), weight, after.Reason, actionBuild, "Pipeline %s: %s", p.name, after.Message)
 		}
 	}
 	if s.life.expiring && !meta.IsStatusConditionTrue(s.before.Status.Conditions, v1alpha1.ConditionExpiring) {
 		r.events.Eventf(s.obj, nil, corev1.EventTypeWarning, v1alpha1.ReasonExpiring, actionExpire,
 			"Removed at %s, with all that it made: raise spec.ttl to keep it longer", s.life.expires.UTC().Format(time.RFC3339))
 	}
+}
+
+// origin is what makes the pipeline's result. An event names it beside the Meteor: of two events of one pass that differ
+// in their messages alone, client-go tells the first.
+func (p *part) origin(obj *v1alpha1.Meteor) *corev1.ObjectReference {
+	if !p.runs() {
+		return &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.CustomNBImageKind, Namespace: obj.Namespace, Name: obj.Name}
+	}
+	return &corev1.ObjectReference{APIVersion: capabilities.Pipeline.GroupVersion().String(), Kind: capabilities.Pipeline.Kind, Namespace: obj.Namespace, Name: p.name}
 }
 
 // weightOf is the type of the event about a pipeline's new condition; empty for a mere step on the way.

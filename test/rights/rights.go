@@ -63,6 +63,7 @@ type excuse struct {
 var excuses = []excuse{
 	{"image.openshift.io", "imagestreams/layers", []string{"get", "update"}, "nobody can hand out what they do not hold"},
 	{"route.openshift.io", "routes", []string{"get", "list", "watch", "create", "patch", "delete"}, "the local cluster has no Routes"},
+	{"events.k8s.io", "events", []string{"patch"}, "the same is told again of an unchanged object only when a pass was in vain"},
 	{"", "events", []string{"create", "patch"}, "a new leader is announced only when another led before"},
 }
 

@@ -258,6 +258,12 @@ func TestForeignPipelines(t *testing.T) {
 	w.start()
 	w.meteor("m", only("reports", "missing"))
 	w.is("m", "told", pipelineIs("reports", metav1.ConditionFalse, v1alpha1.ReasonPipelineNotFound), phaseIs(v1alpha1.MeteorFailed))
+	testenv.Eventually(t, "each is told", func() error {
+		if got := w.events("m", "Warning"); len(got) != 2 {
+			return fmt.Errorf("events: %v", got)
+		}
+		return nil
+	})
 
 	reports := &tektonv1.Pipeline{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "reports", Labels: map[string]string{"tool": "other"}}}
 	reports.Spec.Tasks = []tektonv1.PipelineTask{{Name: "a", TaskRef: &tektonv1.TaskRef{Name: "a"}}}
