@@ -79,10 +79,11 @@ type PipelineStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
-	// ready is "True" when the pipeline succeeded, "False" when it failed, and
+	// ready is "True" when the pipeline succeeded, "False" when it failed,
+	// "Unknown" when it succeeded and what it made cannot be used now, and
 	// empty while it runs.
 	// +optional
-	// +kubebuilder:validation:Enum="True";"False"
+	// +kubebuilder:validation:Enum="True";"False";"Unknown"
 	Ready string `json:"ready,omitempty"`
 }
 

@@ -23,7 +23,7 @@ func (r *Reconciler) cancelOnDemand(ctx context.Context, s *scope) error {
 	case s.settled, s.seen != nil && s.seen.finished && !s.mayRetry():
 	case s.seen != nil && !s.seen.finished:
 		run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.seen.runName}}
-		if err := r.cancel(ctx, run); err != nil {
+		if err := runs.Cancel(ctx, r.client, run, fieldOwner); err != nil {
 			return err
 		}
 	default:

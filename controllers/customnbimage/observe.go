@@ -57,8 +57,7 @@ const (
 )
 
 // deathGrace is how long the probe may take to tell what it knows of a notebook that has ended: it saw more than its
-// exit code. A notebook that ended before it answered would have it wait for the whole start-up time. It is also how long
-// Tekton may take to end the steps behind one that failed.
+// exit code. A notebook that ended before it answered would have it wait for the whole start-up time.
 const deathGrace = 15 * time.Second
 
 // observe reads a run. Tasks are keyed by their name in the pipeline. Pure.
@@ -115,7 +114,7 @@ func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
 	}
 	if at, p := o.flow.stranded(tasks); p != nil {
 		o.completed = at
-		if o.lookAgain = at.Add(deathGrace).Sub(now); o.lookAgain <= 0 {
+		if o.lookAgain = at.Add(runs.EndGrace).Sub(now); o.lookAgain <= 0 {
 			o.finished, o.cancel, o.failure, o.lookAgain = true, true, p, 0
 		}
 		return
@@ -130,27 +129,18 @@ func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
 	}
 }
 
-// stranded finds a step of a build that has ended badly without letting the next one know, which then waits for ever:
-// Tekton's own program shares the pod's processes and memory with the step, and dies when there are none left.
+// stranded tells when and why a build ended that Tekton takes for one that goes on.
 func (f flow) stranded(tasks taskRuns) (time.Time, *problem) {
 	task := f.making(tasks)
-	if task == nil || f.imports() || task.IsDone() {
+	step, ok := runs.Stranded(task)
+	if !ok || f.imports() {
 		return time.Time{}, nil
 	}
-	for i, step := range task.Status.Steps {
-		if step.Terminated == nil || step.Terminated.ExitCode == 0 {
-			continue
-		}
-		if i+1 == len(task.Status.Steps) || task.Status.Steps[i+1].Terminated != nil {
-			return time.Time{}, nil
-		}
-		p, ok := f.reported(f.nameOf(task, tasks), task)
-		if !ok {
-			p = problem{reason: v1alpha1.ReasonLimitExceeded, message: fmt.Sprintf("Step %s of the build was cut off, as happens when a build starts more processes than its pod may have", step.Name)}
-		}
-		return step.Terminated.FinishedAt.Time, &p
+	p, ok := f.reported(f.nameOf(task, tasks), task)
+	if !ok {
+		p = problem{reason: v1alpha1.ReasonLimitExceeded, message: runs.CutOffMessage(step)}
 	}
-	return time.Time{}, nil
+	return step.Terminated.FinishedAt.Time, &p
 }
 
 // nameOf is a task's name in the pipeline.

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 	"github.com/meteor-zone/meteor-operator/internal/validate"
 )
 
@@ -64,7 +65,7 @@ func TestObserveBuilds(t *testing.T) {
 	evicted.Status.SetCondition(ptrTo(succeededCondition(corev1.ConditionFalse, "PodEvicted", `Container step-install exceeded its local ephemeral storage limit "300Mi"`)))
 	full := newTask(corev1.ConditionFalse, "PodEvicted", `Usage of EmptyDir volume "work" exceeds the limit "20Gi"`)
 	cutOff := inStep(stepPrepare, stepResolve, stepInstall, stepPush)
-	cutOff.Status.Steps[2].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(testNow.Add(-deathGrace))}
+	cutOff.Status.Steps[2].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(testNow.Add(-runs.EndGrace))}
 	justCutOff := inStep(stepPrepare, stepResolve, stepInstall, stepPush)
 	justCutOff.Status.Steps[2].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(testNow)}
 	fetched := newTask(corev1.ConditionTrue, "Succeeded", "", "image", testDigest, "commit", testCommit, "kind", "layer")

@@ -224,7 +224,7 @@ func (r *Reconciler) endRun(ctx context.Context, s *scope) error {
 	}
 	run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.seen.runName}}
 	if s.seen.cancel {
-		return r.cancel(ctx, run)
+		return runs.Cancel(ctx, r.client, run, fieldOwner)
 	}
 	if !s.obj.Spec.Suspend || s.seen.finished {
 		return nil

@@ -47,7 +47,7 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	}
 	id := runs.DueID(due)
 	if spec.Policy == v1alpha1.RefreshOnSourceChange {
-		changed, err := r.lookForChange(ctx, s, id)
+		changed, err := r.lookForChange(ctx, s, due)
 		if err != nil || !changed {
 			return err
 		}
@@ -109,8 +109,8 @@ func lastLook(obj *v1alpha1.CustomNBImage) time.Time {
 
 // lookForChange has a run look at the source, and tells whether that is another than the newest build's. The manager
 // itself has neither credentials nor ways to registries and repositories.
-func (r *Reconciler) lookForChange(ctx context.Context, s *scope, id string) (bool, error) {
-	s.lookRun = build{id: "look-" + id, attempt: 1}.runName(s.obj)
+func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time) (bool, error) {
+	s.lookRun = runs.LookName(s.obj, due)
 	run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: s.lookRun}}
 	err := r.client.Get(ctx, client.ObjectKeyFromObject(run), run)
 	if apierrors.IsNotFound(err) {

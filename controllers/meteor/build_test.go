@@ -95,18 +95,6 @@ func TestRunNames(t *testing.T) {
 	}
 }
 
-// A look at a repository has a name of its own, however alike the names of two objects are that are due at once.
-func TestLookNames(t *testing.T) {
-	long := strings.Repeat("m", 60)
-	one, other := lookName(newMeteor(long+"1", 0), born), lookName(newMeteor(long+"2", 0), born)
-	if one == other {
-		t.Errorf("two objects have look %q", one)
-	}
-	if errs := validation.IsDNS1123Subdomain(one); len(errs) > 0 || len(one) > 48 {
-		t.Errorf("%q is no name of a run: %v", one, errs)
-	}
-}
-
 // OpenShift makes one label of a Route's name and its namespace.
 func TestRouteNames(t *testing.T) {
 	for _, name := range []string{"m", strings.Repeat("m", 63), strings.Repeat("m-", 31) + "m", "a.b"} {

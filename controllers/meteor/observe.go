@@ -43,6 +43,8 @@ type observation struct {
 	failure *problem
 	// lookAgain is when the cache may show more.
 	lookAgain time.Duration
+	// cancel is true for a run that has failed already and only waits for its time-out.
+	cancel bool
 	// commit, image and book are what the pipeline jupyterbook tells, and url any other.
 	commit, image, url string
 	book               book.Report
@@ -66,6 +68,7 @@ func observe(pipeline string, run *tektonv1.PipelineRun, tasks taskRuns, now tim
 	}
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
 	if c == nil || c.IsUnknown() {
+		o.observeRunning(tasks[taskBook], now)
 		return o
 	}
 	if o.completed = now; run.Status.CompletionTime != nil {
@@ -89,6 +92,24 @@ func observe(pipeline string, run *tektonv1.PipelineRun, tasks taskRuns, now tim
 		o.failure = &problem{v1alpha1.ReasonInternalError, fmt.Sprintf("PipelineRun %q succeeded and does not tell the image that it made", run.Name)}
 	}
 	return o
+}
+
+// observeRunning looks for an end that is certain before the run's own.
+func (o *observation) observeRunning(task *tektonv1.TaskRun, now time.Time) {
+	step, ok := runs.Stranded(task)
+	if !ok {
+		return
+	}
+	o.completed = step.Terminated.FinishedAt.Time
+	if o.lookAgain = o.completed.Add(runs.EndGrace).Sub(now); o.lookAgain > 0 {
+		return
+	}
+	p, ok := classifyStep(step)
+	if !ok {
+		p = problem{v1alpha1.ReasonLimitExceeded, runs.CutOffMessage(step)}
+	}
+	o.readBook(task)
+	o.finished, o.cancel, o.failure, o.lookAgain = true, true, &p, 0
 }
 
 // lag is how long an ended run's TaskRuns that the cache does not show as ended are waited for.
@@ -167,15 +188,22 @@ func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
 	if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
 		return classifyReason(c)
 	}
-	step := runs.FailedStep(task)
-	said, _ := runs.ResultOfStep(step, resultFailure)
-	if f, err := failure.Parse([]byte(said)); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
-		return problem{string(f.Reason), sentence(f.Message)}
-	}
-	if t := step.Terminated; t != nil && (t.Reason == "OOMKilled" || strings.Contains(t.Message, "OOMKilled")) {
-		return problem{v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The build ran out of memory in step %s: an admin gives it more in spec.build.resources of CNBiConfig %q", step.Name, v1alpha1.CNBiConfigName)}
+	if p, ok := classifyStep(runs.FailedStep(task)); ok {
+		return p
 	}
 	return classifyReason(task.Status.GetCondition(apis.ConditionSucceeded))
+}
+
+// classifyStep goes by what a step that failed wrote, and by what happened to its container.
+func classifyStep(step tektonv1.StepState) (problem, bool) {
+	said, _ := runs.ResultOfStep(step, resultFailure)
+	if f, err := failure.Parse([]byte(said)); err == nil && (step.Name != stepBuild || slices.Contains(knownToBuild, f.Reason)) {
+		return problem{string(f.Reason), sentence(f.Message)}, true
+	}
+	if t := step.Terminated; t != nil && (t.Reason == "OOMKilled" || strings.Contains(t.Message, "OOMKilled")) {
+		return problem{v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The build ran out of memory in step %s: an admin gives it more in spec.build.resources of CNBiConfig %q", step.Name, v1alpha1.CNBiConfigName)}, true
+	}
+	return problem{}, false
 }
 
 // knownToBuild are the reasons that the step may give which runs what is not trusted.

@@ -11,6 +11,7 @@ import (
 	"knative.dev/pkg/apis"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // A foreign Pipeline's result is anybody's text.
@@ -65,6 +66,39 @@ func TestObserveForeign(t *testing.T) {
 				got = o.failure.reason
 			}
 			if !o.finished || o.url != c.url || got != c.want {
+				t.Errorf("%s: %+v, failure %+v", c.reason, o, o.failure)
+			}
+		})
+	}
+}
+
+// A step that could not tell the next one of its end has the run ended, once Tekton has had the time to do so.
+func TestObserveCutOff(t *testing.T) {
+	now := born.Add(time.Minute)
+	cases := map[string]struct {
+		reason string
+		ended  time.Time
+		words  string
+		killed string
+		later  time.Duration
+		want   string
+	}{
+		"JustNow":     {reason: "Tekton may do so yet", ended: now.Add(-time.Second), later: runs.EndGrace - time.Second},
+		"CutOff":      {reason: "nothing said why", ended: now.Add(-runs.EndGrace), want: v1alpha1.ReasonLimitExceeded},
+		"Told":        {reason: "the step said why", ended: now.Add(-runs.EndGrace), words: `[{"key":"failure","value":"{\"reason\":\"BookNotFound\",\"message\":\"None\"}"}]`, want: v1alpha1.ReasonBookNotFound},
+		"OutOfMemory": {reason: "the kubelet said why", ended: now.Add(-runs.EndGrace), killed: "OOMKilled", want: v1alpha1.ReasonLimitExceeded},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			run, task := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, &tektonv1.TaskRun{}
+			task.Status.Steps = []tektonv1.StepState{{Name: stepBuild}, {Name: "push"}}
+			task.Status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(c.ended), Message: c.words, Reason: c.killed}
+			o := observe(v1alpha1.PipelineJupyterBook, run, taskRuns{taskBook: task}, now)
+			got := ""
+			if o.failure != nil {
+				got = o.failure.reason
+			}
+			if ended := c.want != ""; got != c.want || o.finished != ended || o.cancel != ended || o.lookAgain != c.later {
 				t.Errorf("%s: %+v, failure %+v", c.reason, o, o.failure)
 			}
 		})

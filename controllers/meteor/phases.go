@@ -43,6 +43,9 @@ func identify(_ context.Context, s *scope) error {
 		p := &part{name: name}
 		if shown := shownPipeline(s.obj, name); shown != nil {
 			p.runName, p.url, p.ready = shown.PipelineRunName, shown.URL, shown.Ready
+			if p.ready == string(metav1.ConditionUnknown) {
+				p.ready = string(metav1.ConditionTrue)
+			}
 		}
 		s.parts = append(s.parts, p)
 		if !p.runs() {
@@ -127,6 +130,11 @@ func (r *Reconciler) observeRun(ctx context.Context, s *scope, p *part) error {
 			return err
 		}
 		p.seen = seen
+		if seen != nil && seen.cancel {
+			if err := r.cancel(ctx, s, seen.runName); err != nil {
+				return err
+			}
+		}
 		if seen == nil || !s.mayRetry(p) || r.untilRetry(p) > 0 {
 			return nil
 		}

@@ -80,7 +80,7 @@ func intervalOf(spec *v1alpha1.RefreshSpec) time.Duration {
 // lookForChange has a run look up the commit, and tells whether that is another than the newest build's. The manager
 // itself has neither credentials nor ways to git servers.
 func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time) (bool, error) {
-	s.lookRun = lookName(s.obj, due)
+	s.lookRun = runs.LookName(s.obj, due)
 	run := &tektonv1.PipelineRun{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: s.obj.Namespace, Name: s.lookRun}, run)
 	if apierrors.IsNotFound(err) {
@@ -124,12 +124,6 @@ func (r *Reconciler) lookForChange(ctx context.Context, s *scope, due time.Time)
 	s.obj.Status.LastRefreshTime = &metav1.Time{Time: r.clock.Now().Truncate(time.Second)}
 	s.wake(staleAfter)
 	return false, nil
-}
-
-// lookName names the run that looks at the repository at a time. Names that are cut can be alike, and times are, so the
-// object's UID tells them apart.
-func lookName(obj *v1alpha1.Meteor, due time.Time) string {
-	return runs.Bounded(obj.Name, "-look-"+runs.Hash(obj.UID)[:10]+"-"+runs.DueID(due))
 }
 
 // startLook starts a run that looks up the commit.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,6 +20,11 @@ func (r *Reconciler) remove(ctx context.Context, obj client.Object) error {
 		return fmt.Errorf("cannot delete %T %q: %w", obj, obj.GetName(), err)
 	}
 	return nil
+}
+
+func (r *Reconciler) cancel(ctx context.Context, s *scope, name string) error {
+	run := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Namespace: s.obj.Namespace, Name: name}}
+	return runs.Cancel(ctx, r.client, run, fieldOwner)
 }
 
 // pruneRuns deletes the ended runs that are not to be kept.

@@ -86,7 +86,7 @@ func setParts(s *scope, set conditions.Set, all []standing) {
 	st := &s.obj.Status
 	st.Pipelines, st.Stage = nil, v1alpha1.MeteorStage{}
 	for i, p := range s.parts {
-		st.Pipelines = append(st.Pipelines, v1alpha1.PipelineStatus{Name: p.name, PipelineRunName: p.runName, URL: p.url, Ready: p.ready})
+		st.Pipelines = append(st.Pipelines, v1alpha1.PipelineStatus{Name: p.name, PipelineRunName: p.runName, URL: p.url, Ready: p.shownReady(all[i])})
 		kind := v1alpha1.ConditionPipelinePrefix + p.name
 		switch now := all[i]; now.status {
 		case metav1.ConditionTrue:
@@ -105,6 +105,14 @@ func setParts(s *scope, set conditions.Set, all []standing) {
 			set.Remove(c.Type)
 		}
 	}
+}
+
+// shownReady tells apart what was made and cannot be used now: a site that does not answer.
+func (p *part) shownReady(now standing) string {
+	if p.ready == string(metav1.ConditionTrue) && now.status != metav1.ConditionTrue {
+		return string(metav1.ConditionUnknown)
+	}
+	return p.ready
 }
 
 // setInstalled tells of the operator's own pipelines, where one is to be run.

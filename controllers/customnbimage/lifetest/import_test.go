@@ -362,6 +362,7 @@ func TestStrangers(t *testing.T) {
 	t.Run("LabelTakenOff", func(t *testing.T) {
 		w := newWorld(t, true, false)
 		m := w.start()
+		w.warm(m)
 		w.create(fixture.Import(w.namespace, "notebook", source).Obj())
 		run := w.run("notebook")
 		w.is("notebook", "importing", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonImporting))

@@ -48,6 +48,12 @@ func Bounded(name, suffix string) string {
 // DueID tells what an object was due for at different times apart, also after a crash.
 func DueID(due time.Time) string { return strconv.FormatInt(due.Unix(), 36) }
 
+// LookName names the run that looks at an object's source at a time. Names that are cut can be alike, and times are, so
+// the object's UID tells them apart.
+func LookName(obj client.Object, due time.Time) string {
+	return Bounded(obj.GetName(), "-look-"+Hash(obj.GetUID())[:10]+"-"+DueID(due))
+}
+
 // Wish is the value of an annotation, or its hash where it is longer than the status holds. Who takes the annotation off
 // asks for nothing: then it is the value that was acted on last.
 func Wish(obj client.Object, annotation, last string) string {

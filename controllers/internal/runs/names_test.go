@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
@@ -37,6 +39,21 @@ func TestName(t *testing.T) {
 				t.Errorf("\n%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// A look at a source has a name of its own, however alike the names of two objects are that are due at once.
+func TestLookName(t *testing.T) {
+	due := time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC)
+	name := func(last string) string {
+		return LookName(&v1alpha1.Meteor{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("m", 60) + last, UID: types.UID("uid" + last)}}, due)
+	}
+	one, other := name("1"), name("2")
+	if one == other {
+		t.Errorf("two objects have look %q", one)
+	}
+	if errs := validation.IsDNS1123Subdomain(one); len(errs) > 0 || len(one) > 48 {
+		t.Errorf("%q is no name of a run: %v", one, errs)
 	}
 }
 

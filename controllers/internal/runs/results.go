@@ -2,7 +2,10 @@ package runs
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
+	"slices"
+	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 )
@@ -49,10 +52,36 @@ func ResultOfStep(step tektonv1.StepState, name string) (string, bool) {
 
 // FailedStep is the first step that failed; those behind it were skipped.
 func FailedStep(task *tektonv1.TaskRun) tektonv1.StepState {
-	for _, step := range task.Status.Steps {
-		if step.Terminated != nil && step.Terminated.ExitCode != 0 {
-			return step
-		}
+	if i := failedStep(task); i >= 0 {
+		return task.Status.Steps[i]
 	}
 	return tektonv1.StepState{}
+}
+
+func failedStep(task *tektonv1.TaskRun) int {
+	return slices.IndexFunc(task.Status.Steps, func(step tektonv1.StepState) bool {
+		return step.Terminated != nil && step.Terminated.ExitCode != 0
+	})
+}
+
+// EndGrace is how long Tekton may take to end the steps behind one that failed.
+const EndGrace = 15 * time.Second
+
+// Stranded is a step that has ended badly without letting the next one know, which then waits for ever: Tekton's own
+// program shares the pod's processes and memory with the step, and dies when there are none left. Within EndGrace of the
+// step's end it may only look so.
+func Stranded(task *tektonv1.TaskRun) (tektonv1.StepState, bool) {
+	if task == nil || task.IsDone() {
+		return tektonv1.StepState{}, false
+	}
+	i, steps := failedStep(task), task.Status.Steps
+	if i < 0 || i+1 == len(steps) || steps[i+1].Terminated != nil {
+		return tektonv1.StepState{}, false
+	}
+	return steps[i], true
+}
+
+// CutOffMessage tells of a stranded step that could not say itself why it ended.
+func CutOffMessage(step tektonv1.StepState) string {
+	return fmt.Sprintf("Step %s of the build was cut off, as happens when a build starts more processes than its pod may have", step.Name)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
 )
 
 // step is an ended step with its last words.
@@ -56,6 +57,35 @@ func TestFailedStep(t *testing.T) {
 	task.Status.Steps = task.Status.Steps[:1]
 	if got := FailedStep(task).Name; got != "" {
 		t.Errorf("none has failed: got %q", got)
+	}
+}
+
+func TestStranded(t *testing.T) {
+	good, bad, waits := step("good", 0, ""), step("bad", 2, ""), tektonv1.StepState{Name: "waits"}
+	cases := map[string]struct {
+		reason string
+		status corev1.ConditionStatus
+		steps  []tektonv1.StepState
+		want   string
+	}{
+		"CutOff":  {reason: "the next step waits for ever", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, bad, waits}, want: "bad"},
+		"Running": {reason: "nothing has failed", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, waits}},
+		"Told":    {reason: "the next step knows", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{bad, step("skipped", 1, ""), waits}},
+		"Last":    {reason: "nobody waits for the last step", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, bad}},
+		"Ended":   {reason: "Tekton knows", status: corev1.ConditionFalse, steps: []tektonv1.StepState{bad, waits}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			task := &tektonv1.TaskRun{}
+			task.Status.Steps = tc.steps
+			task.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: tc.status})
+			if got, ok := Stranded(task); got.Name != tc.want || ok != (tc.want != "") {
+				t.Errorf("%s: want %q, got %q, %t", tc.reason, tc.want, got.Name, ok)
+			}
+		})
+	}
+	if _, ok := Stranded(nil); ok {
+		t.Error("a task that has not begun is none")
 	}
 }
 

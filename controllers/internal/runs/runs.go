@@ -8,6 +8,7 @@ import (
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,6 +62,15 @@ func Hidden(ctx context.Context, direct client.Reader, run *tektonv1.PipelineRun
 		return false, fmt.Errorf("cannot read PipelineRun %q: %w", run.Name, err)
 	}
 	return err == nil && (!metav1.IsControlledBy(current, owner) || current.Labels[v1alpha1.LabelPartOf] != v1alpha1.PartOfValue), nil
+}
+
+// Cancel has Tekton end a run now. One that is gone has ended.
+func Cancel(ctx context.Context, c client.Writer, run *tektonv1.PipelineRun, owner client.FieldOwner) error {
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"status":"`+tektonv1.PipelineRunSpecStatusCancelled+`"}}`))
+	if err := c.Patch(ctx, run, patch, owner); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("cannot cancel PipelineRun %q: %w", run.Name, err)
+	}
+	return nil
 }
 
 // Remove deletes a run, and with it its pods.

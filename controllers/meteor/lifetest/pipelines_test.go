@@ -53,10 +53,18 @@ func TestGoodDay(t *testing.T) {
 
 	run := w.run(book)
 	w.builds(run, commit, 1)
-	w.is("demo", "serving", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
+	readyIs := func(want string) check {
+		return func(m *v1alpha1.Meteor) error {
+			if got := pipelineOf(m, book).Ready; got != want {
+				return fmt.Errorf("ready is %q", got)
+			}
+			return nil
+		}
+	}
+	w.is("demo", "serving", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing), readyIs("Unknown"))
 	d := w.deploys("meteor-demo")
 	checkRestricted(t, d)
-	w.is("demo", "served", pipelineIs(book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	w.is("demo", "served", pipelineIs(book, metav1.ConditionTrue, v1alpha1.ReasonSucceeded), readyIs("True"))
 
 	// How the CustomNBImage stands shows through, and leaves what the book has become as it is.
 	w.endRun(w.imageRun("demo"), apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "Cancelled", Message: "Any"}, nil)
@@ -251,6 +259,27 @@ func TestFailuresAreToldApart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A build whose step could not tell the next one of its end is ended, and told.
+func TestCutOff(t *testing.T) {
+	w := newWorld(t, true)
+	w.start()
+	w.meteor("m", only(book))
+	run := w.run(book)
+	var status tektonv1.TaskRunStatus
+	status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionUnknown, Reason: "Running", Message: "Any"})
+	status.Steps = []tektonv1.StepState{{Name: "build"}, {Name: "push"}}
+	status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, StartedAt: metav1.NewTime(w.clock.Now().Add(-time.Hour)), FinishedAt: metav1.NewTime(w.clock.Now().Add(-time.Minute))}
+	w.task(run, "book", status)
+	w.is("m", "told", pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded), phaseIs(v1alpha1.MeteorFailed))
+	w.get(run.Name, run)
+	if run.Spec.Status != tektonv1.PipelineRunSpecStatusCancelled {
+		t.Errorf("the run's spec.status is %q", run.Spec.Status)
+	}
+	w.endRun(run, apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "Cancelled", Message: "Any"}, nil)
+	w.settle()
+	w.is("m", "told still", pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded))
 }
 
 func TestForeignPipelines(t *testing.T) {
