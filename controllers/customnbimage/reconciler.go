@@ -27,6 +27,8 @@ const (
 
 // Cluster tells what the cluster offers at the moment.
 type Cluster interface {
+	// Unanswered are the APIs of which the cluster has yet to say whether it has them.
+	Unanswered() []string
 	HasTekton() bool
 	HasImageStreams() bool
 	// IsOpenShift is true where security context constraints choose the user that a pod runs as.
@@ -113,9 +115,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.statuses.Stale(obj) {
 		return ctrl.Result{RequeueAfter: staleAfter}, nil
 	}
+	if len(obj.Status.Conditions) > 0 && len(r.cluster.Unanswered()) > 0 {
+		return ctrl.Result{}, nil // what is told stands; the Tracker wakes the object
+	}
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
-		r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
+		r.awaitCluster, r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
 		r.checkWanted, r.placeOrder, r.checkCluster, r.checkSecrets, r.takeTurn, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)

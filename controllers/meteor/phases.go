@@ -23,6 +23,11 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
+// awaitCluster waits until it is known what the cluster offers.
+func (r *Reconciler) awaitCluster(context.Context, *scope) error {
+	return runs.AwaitCluster(r.cluster.Unanswered())
+}
+
 // readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
 func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 	var err error

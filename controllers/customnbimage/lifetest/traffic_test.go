@@ -46,7 +46,7 @@ func (tr *traffic) wrap(next http.RoundTripper) http.RoundTripper {
 
 // count counts what is neither a cache's watch nor a look at what the cluster offers.
 func (tr *traffic) count(name string) {
-	if strings.HasPrefix(name, "watch ") || name == "get " {
+	if strings.HasPrefix(name, "watch ") || strings.HasPrefix(name, "discover ") {
 		return
 	}
 	tr.mu.Lock()
@@ -135,28 +135,26 @@ func (tr *traffic) hold(t *testing.T) (release func()) {
 	return release
 }
 
-// nameOf names a request by verb and resource, such as "apply customnbimages/status". What is no resource has no name.
+// nameOf names a request by verb and resource, such as "apply customnbimages/status", and one about an API itself by that,
+// such as "discover tekton.dev/v1".
 func nameOf(req *http.Request) string {
 	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
 	switch {
-	case len(parts) > 0 && parts[0] == "api":
-		parts = parts[min(2, len(parts)):]
-	case len(parts) > 0 && parts[0] == "apis":
-		parts = parts[min(3, len(parts)):]
+	case parts[0] == "api" && len(parts) > 2:
+		parts = parts[2:]
+	case parts[0] == "apis" && len(parts) > 3:
+		parts = parts[3:]
 	default:
-		parts = nil
+		return "discover " + strings.Join(parts[1:], "/")
 	}
 	if len(parts) > 2 && parts[0] == "namespaces" {
 		parts = parts[2:]
 	}
-	resource, named := "", len(parts) > 1
-	if len(parts) > 0 {
-		resource = strings.Join(slices.Delete(slices.Clone(parts), 1, min(2, len(parts))), "/")
-	}
-	return verbOf(req, resource, named) + " " + resource
+	resource := strings.Join(slices.Delete(slices.Clone(parts), 1, min(2, len(parts))), "/")
+	return verbOf(req, len(parts) > 1) + " " + resource
 }
 
-func verbOf(req *http.Request, resource string, named bool) string {
+func verbOf(req *http.Request, named bool) string {
 	switch {
 	case req.Method == http.MethodPatch && strings.Contains(req.Header.Get("Content-Type"), "apply-patch"):
 		return "apply"
@@ -164,7 +162,7 @@ func verbOf(req *http.Request, resource string, named bool) string {
 		return map[string]string{http.MethodPost: "create", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete"}[req.Method]
 	case req.URL.Query().Get("watch") != "":
 		return "watch"
-	case named || resource == "":
+	case named:
 		return "get"
 	default:
 		return "list"

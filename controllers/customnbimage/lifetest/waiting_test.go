@@ -11,6 +11,7 @@ import (
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -385,5 +386,42 @@ func (w *world) dropTasks(run *tektonv1.PipelineRun) {
 	w.t.Helper()
 	if err := env.Client.DeleteAllOf(w.t.Context(), &tektonv1.TaskRun{}, client.InNamespace(run.Namespace), client.MatchingLabels{"tekton.dev/pipelineRun": run.Name}); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// TestUnansweredAPI is a manager that starts before the server which answers for ImageStreams, as on a node of OpenShift's
+// that starts: what is told stands, and nothing begins.
+func TestUnansweredAPI(t *testing.T) {
+	w := newWorld(t, true, true)
+	m := w.start()
+	w.create(fixture.Import(w.namespace, "notebook", source).Obj())
+	w.pass(w.run("notebook"))
+	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	w.streamIs("notebook", "offered", offers)
+	m.settle(t)
+	m.stop()
+	told := w.read("notebook").ResourceVersion
+
+	tr := &traffic{}
+	refuse := func(request string) bool { return request == "discover image.openshift.io/v1" }
+	tr.refuse.Store(&refuse)
+	m = w.startOn(tr)
+	w.create(fixture.Import(w.namespace, "new", source).Obj())
+	obj := w.is("new", "waiting", phaseIs(v1alpha1.PhasePending, v1alpha1.ReasonProgressingWithRetry))
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "image.openshift.io/v1") {
+		t.Errorf("the message is %q", c.Message)
+	}
+	m.settle(t)
+	m.wants(t, "nothing is taken for absent", map[string]int{})
+	if n := len(w.runs("new")); n != 0 {
+		t.Errorf("%d runs", n)
+	}
+
+	tr.refuse.Store(nil)
+	w.pass(w.run("new"))
+	w.is("new", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	w.streamIs("new", "offered", offers)
+	if now := w.read("notebook").ResourceVersion; now != told {
+		t.Error("the other object was written")
 	}
 }

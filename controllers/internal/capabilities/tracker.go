@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,6 +129,20 @@ func (t *Tracker) Known(gvk schema.GroupVersionKind) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.known[gvk.GroupVersion()]
+}
+
+// Unanswered are the group versions of which it was never answered whether the cluster offers them, in order.
+func (t *Tracker) Unanswered() []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var names []string
+	for gvk := range t.present {
+		if name := gvk.GroupVersion().String(); !t.known[gvk.GroupVersion()] && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // When has appeared called when the kind comes and gone when it goes. A kind that is there already has come: its hook

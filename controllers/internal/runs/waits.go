@@ -13,6 +13,15 @@ import (
 // internalRegistry is the repository in OpenShift's internal registry that an object's images go to.
 const internalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
 
+// AwaitCluster waits until it is known what the cluster offers: what another server answers for, as on OpenShift, is not
+// reached for a while after a node's start, and what is begun without it comes out wrong there.
+func AwaitCluster(unanswered []string) error {
+	if len(unanswered) == 0 {
+		return nil
+	}
+	return outcome.Wait(v1alpha1.ReasonProgressingWithRetry, fmt.Sprintf("The cluster does not answer for %s yet, and nothing begins before it is known what there is: kubectl get apiservices tells what is wrong", strings.Join(unanswered, ", ")), 0)
+}
+
 // Target is the repository that images of the given name go to, and whether they are pushed with the token of
 // OpenShift's internal registry. Without a repository of the admin's they go there, if the cluster offers ImageStreams
 // and the CNBiConfig does not do without them; otherwise the error waits for an admin.
