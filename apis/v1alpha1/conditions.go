@@ -236,7 +236,8 @@ const (
 	// hold: an admin mends it.
 	ReasonSourceMissing = "SourceMissing"
 
-	// ReasonProgressingWithRetry is while something unexpected is tried again.
+	// ReasonProgressingWithRetry is while something unexpected is tried again,
+	// or while it cannot be told which APIs the cluster has.
 	ReasonProgressingWithRetry = "ProgressingWithRetry"
 
 	// ReasonRegistryUnavailable is while a registry does not answer as it

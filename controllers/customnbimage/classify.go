@@ -103,6 +103,9 @@ func (f flow) classifyTask(name string, task *tektonv1.TaskRun) problem {
 	case tektonv1.TaskRunReasonTimedOut.String():
 		return problem{reason: v1alpha1.ReasonBuildTimeout, message: "The build took longer than spec.timeout allows: " + message}
 	case tektonv1.TaskRunReasonCancelled.String():
+		if step, ok := runs.Stranded(task); ok && f.builds(name) {
+			return problem{reason: v1alpha1.ReasonLimitExceeded, message: runs.CutOffMessage(step)}
+		}
 		return classifyCancelled(c)
 	case tektonv1.TaskRunReasonImagePullFailed.String(), tektonPullImageFailed:
 		return classifyPull(message)

@@ -29,7 +29,7 @@ type observation struct {
 	finished bool
 	// failure is nil for a run that goes on or succeeded.
 	failure *problem
-	// cancel is true for a run that has failed already and only waits for its time-out.
+	// cancel is true for a run that has failed already, only waits for its time-out, and was not ended by anybody yet.
 	cancel bool
 	// lookAgain is when a running build must be looked at again although nothing happens to it; zero for never.
 	lookAgain time.Duration
@@ -76,6 +76,7 @@ func observe(run *tektonv1.PipelineRun, tasks taskRuns, policy validate.Policy, 
 	switch {
 	case c == nil || c.IsUnknown():
 		o.observeRunning(tasks, now)
+		o.cancel = o.finished && run.Spec.Status == ""
 	case !allDone(tasks):
 		// The caches of PipelineRuns and TaskRuns run apart for a moment: the TaskRun's own event wakes us.
 		return o
@@ -108,14 +109,14 @@ func (o *observation) observeRunning(tasks taskRuns, now time.Time) {
 	if f := notebookDeath(task); f != nil && stepEnded(task, stepLook) {
 		o.completed = lastEnd(task)
 		if o.lookAgain = o.completed.Add(deathGrace).Sub(now); o.lookAgain <= 0 {
-			o.finished, o.cancel, o.failure, o.lookAgain = true, true, f, 0
+			o.finished, o.failure, o.lookAgain = true, f, 0
 		}
 		return
 	}
 	if at, p := o.flow.stranded(tasks); p != nil {
 		o.completed = at
 		if o.lookAgain = at.Add(runs.EndGrace).Sub(now); o.lookAgain <= 0 {
-			o.finished, o.cancel, o.failure, o.lookAgain = true, true, p, 0
+			o.finished, o.failure, o.lookAgain = true, p, 0
 		}
 		return
 	}

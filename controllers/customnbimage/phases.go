@@ -21,11 +21,6 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
-// awaitCluster waits until it is known what the cluster offers.
-func (r *Reconciler) awaitCluster(context.Context, *scope) error {
-	return runs.AwaitCluster(r.cluster.Unanswered())
-}
-
 // readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
 func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 	var err error
@@ -33,8 +28,13 @@ func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.openShift = r.cluster.IsOpenShift()
-	s.streams = s.config.Publish.ImageStreams != v1alpha1.ImageStreamsNever && r.cluster.HasImageStreams()
+	s.streams = s.wantsStream() && r.cluster.HasImageStreams()
 	return nil
+}
+
+// wantsStream tells whether images are offered by ImageStreams where there are any.
+func (s *scope) wantsStream() bool {
+	return s.config.Publish.ImageStreams != v1alpha1.ImageStreamsNever
 }
 
 func (r *Reconciler) identifyBuild(_ context.Context, s *scope) error {
@@ -149,6 +149,16 @@ func (r *Reconciler) checkWanted(_ context.Context, s *scope) error {
 	return nil
 }
 
+// awaitCluster begins nothing before it is known what the cluster offers, and takes nothing back that is told.
+func (r *Reconciler) awaitCluster(_ context.Context, s *scope) error {
+	if s.seen != nil {
+		return nil
+	}
+	err := runs.AwaitCluster(r.cluster.Unanswered(runs.Needs()...))
+	s.quiet = s.settled && err != nil
+	return err
+}
+
 // checkCluster waits for what a build needs before it can start.
 func (r *Reconciler) checkCluster(ctx context.Context, s *scope) error {
 	if s.settled || s.seen != nil {
@@ -250,6 +260,10 @@ func recordResult(_ context.Context, s *scope) error {
 
 // ensureStream shows the object's state as an ImageStream: hidden at first, offered when an image has passed.
 func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
+	if err := runs.AwaitCluster(r.cluster.Unanswered(capabilities.ImageStream)); err != nil && s.wantsStream() {
+		s.unpublished = err
+		return nil
+	}
 	if !s.streams {
 		if s.config.Publish.ImageStreams == v1alpha1.ImageStreamsAlways {
 			s.unpublished = outcome.Wait(v1alpha1.ReasonImageStreamsUnavailable, fmt.Sprintf("The cluster has no ImageStreams, and spec.publish.imageStreams of CNBiConfig %q is Always", v1alpha1.CNBiConfigName), 0)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,8 +28,8 @@ const (
 
 // Cluster tells what the cluster offers at the moment.
 type Cluster interface {
-	// Unanswered are the APIs of which the cluster has yet to say whether it has them.
-	Unanswered() []string
+	// Unanswered are the APIs of the kinds of which the cluster has yet to say whether it has them.
+	Unanswered(kinds ...schema.GroupVersionKind) []string
 	HasTekton() bool
 	HasImageStreams() bool
 	// IsOpenShift is true where security context constraints choose the user that a pod runs as.
@@ -115,13 +116,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.statuses.Stale(obj) {
 		return ctrl.Result{RequeueAfter: staleAfter}, nil
 	}
-	if len(obj.Status.Conditions) > 0 && len(r.cluster.Unanswered()) > 0 {
-		return ctrl.Result{}, nil // what is told stands; the Tracker wakes the object
-	}
 	s := &scope{obj: obj, before: obj.DeepCopy()}
 	s.err = runPhases(ctx, s,
-		r.awaitCluster, r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
-		r.checkWanted, r.placeOrder, r.checkCluster, r.checkSecrets, r.takeTurn, r.ensureRun,
+		r.readConfig, r.identifyBuild, r.refresh, r.observeRun, r.removeOvertaken, r.cancelOnDemand,
+		r.checkWanted, r.awaitCluster, r.placeOrder, r.checkCluster, r.checkSecrets, r.takeTurn, r.ensureRun,
 		r.endRun, recordResult, r.ensureStream, r.pruneRuns, conclude)
 	setStatus(s, r.clock)
 	err := r.statuses.Apply(ctx, s.before, s.obj)

@@ -25,7 +25,8 @@ const defaultLookInterval = time.Hour
 func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	r.noteSchedule(s)
 	spec := refreshOf(s)
-	if !s.settled || spec == nil || s.obj.Spec.Suspend || s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
+	if !s.settled || spec == nil || s.obj.Spec.Suspend || s.config.ManagementState == v1alpha1.StateRemoved ||
+		!r.cluster.HasTekton() || len(r.cluster.Unanswered(runs.Needs()...)) > 0 {
 		return nil
 	}
 	var interval time.Duration

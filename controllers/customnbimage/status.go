@@ -339,7 +339,7 @@ func setPublished(s *scope, set conditions.Set) {
 	case s.streams:
 		st.ImageStreamTag = s.obj.Name + ":" + tagName(st)
 		set.True(kind, v1alpha1.ReasonSucceeded, fmt.Sprintf("ImageStreamTag %q offers %s", st.ImageStreamTag, st.Image))
-	case s.config.Publish.ImageStreams == v1alpha1.ImageStreamsNever:
+	case !s.wantsStream():
 		st.ImageStreamTag = ""
 		set.True(kind, v1alpha1.ReasonPublishingDisabled, "CNBiConfig wants no ImageStreams: use the reference in status.image")
 	default:

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
 // reconcileBook has the book built, and the one that was built last served: it is replaced by one that built, and by
@@ -19,30 +23,45 @@ func (r *Reconciler) reconcileBook(ctx context.Context, s *scope, p *part) error
 	if s.obj.Status.Site == nil {
 		return err
 	}
+	if wait := runs.AwaitCluster(r.cluster.Unanswered(capabilities.Route, capabilities.SecurityContextConstraints)); wait != nil {
+		return siteStands(s, p, err, wait)
+	}
 	url, serveErr := r.serve(ctx, s)
 	if url != "" && serveErr == nil {
 		p.url = url
 	}
-	stall, failed := outcome.AsStall(err)
-	switch _, waits := outcome.AsWait(serveErr); {
-	case err == nil:
+	if err == nil {
 		return serveErr
-	case serveErr != nil && !waits:
-		return errors.Join(serveErr, err)
-	case failed:
-		return outcome.Stall(stall.Reason, keptSite{stall.Err})
 	}
-	return err
+	if _, waits := outcome.AsWait(serveErr); waits {
+		serveErr = nil
+	}
+	if stall, failed := outcome.AsStall(err); failed {
+		err = outcome.Stall(stall.Reason, keptSite{stall.Err, serveErr})
+	}
+	return errors.Join(err, serveErr)
 }
 
-// keptSite is why a book could not be built that an earlier one stands in for.
-type keptSite struct{ error }
+// siteStands leaves a site as it is told while it cannot be known how it is to be served.
+func siteStands(s *scope, p *part, err, wait error) error {
+	told := meta.IsStatusConditionTrue(s.obj.Status.Conditions, v1alpha1.ConditionPipelinePrefix+p.name)
+	if err != nil || told && !p.ended {
+		return err
+	}
+	return wait
+}
 
-const keptSiteNote = "; the site that was built before stays"
+// keptSite is why a book could not be built that an earlier one stands in for, and why that cannot be served.
+type keptSite struct{ cause, unserved error }
 
-// Error returns the cause, and what remains. A cause that the status has told before says so already.
+// Error returns the cause, and what has become of the earlier site. The status repeats a cause with what it told of that.
 func (k keptSite) Error() string {
-	return strings.TrimSuffix(k.error.Error(), keptSiteNote) + keptSiteNote
+	const before = "; the site that was built before "
+	cause, _, _ := strings.Cut(k.cause.Error(), before)
+	if k.unserved != nil {
+		return cause + before + "cannot be served: " + k.unserved.Error()
+	}
+	return cause + before + "stays"
 }
 
 // noteBook puts what the build has come to into the status.

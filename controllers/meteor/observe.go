@@ -43,7 +43,7 @@ type observation struct {
 	failure *problem
 	// lookAgain is when the cache may show more.
 	lookAgain time.Duration
-	// cancel is true for a run that has failed already and only waits for its time-out.
+	// cancel is true for a run that has failed already, only waits for its time-out, and was not ended by anybody yet.
 	cancel bool
 	// commit, image and book are what the pipeline jupyterbook tells, and url any other.
 	commit, image, url string
@@ -68,7 +68,10 @@ func observe(pipeline string, run *tektonv1.PipelineRun, tasks taskRuns, now tim
 	}
 	c := run.Status.GetCondition(apis.ConditionSucceeded)
 	if c == nil || c.IsUnknown() {
-		o.observeRunning(tasks[taskBook], now)
+		if pipeline == v1alpha1.PipelineJupyterBook {
+			o.observeRunning(tasks[taskBook], now)
+			o.cancel = o.finished && run.Spec.Status == ""
+		}
 		return o
 	}
 	if o.completed = now; run.Status.CompletionTime != nil {
@@ -104,12 +107,9 @@ func (o *observation) observeRunning(task *tektonv1.TaskRun, now time.Time) {
 	if o.lookAgain = o.completed.Add(runs.EndGrace).Sub(now); o.lookAgain > 0 {
 		return
 	}
-	p, ok := classifyStep(step)
-	if !ok {
-		p = problem{v1alpha1.ReasonLimitExceeded, runs.CutOffMessage(step)}
-	}
+	p := classifyCutOff(step)
 	o.readBook(task)
-	o.finished, o.cancel, o.failure, o.lookAgain = true, true, &p, 0
+	o.finished, o.failure, o.lookAgain = true, &p, 0
 }
 
 // lag is how long an ended run's TaskRuns that the cache does not show as ended are waited for.
@@ -188,10 +188,20 @@ func classify(c *apis.Condition, task *tektonv1.TaskRun) problem {
 	if task == nil || !task.Status.GetCondition(apis.ConditionSucceeded).IsFalse() {
 		return classifyReason(c)
 	}
+	if step, ok := runs.Stranded(task); ok {
+		return classifyCutOff(step)
+	}
 	if p, ok := classifyStep(runs.FailedStep(task)); ok {
 		return p
 	}
 	return classifyReason(task.Status.GetCondition(apis.ConditionSucceeded))
+}
+
+func classifyCutOff(step tektonv1.StepState) problem {
+	if p, ok := classifyStep(step); ok {
+		return p
+	}
+	return problem{v1alpha1.ReasonLimitExceeded, runs.CutOffMessage(step)}
 }
 
 // classifyStep goes by what a step that failed wrote, and by what happened to its container.

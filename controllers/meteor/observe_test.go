@@ -1,6 +1,7 @@
 package meteor
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -76,13 +77,17 @@ func TestObserveForeign(t *testing.T) {
 func TestObserveCutOff(t *testing.T) {
 	now := born.Add(time.Minute)
 	cases := map[string]struct {
-		reason string
-		ended  time.Time
-		words  string
-		killed string
-		later  time.Duration
-		want   string
+		reason   string
+		pipeline string
+		asked    tektonv1.PipelineRunSpecStatus
+		ended    time.Time
+		words    string
+		killed   string
+		later    time.Duration
+		want     string
 	}{
+		"Foreign":     {reason: "another tool's task may be called book, and is judged by Tekton alone", pipeline: "reports", ended: now.Add(-runs.EndGrace)},
+		"Asked":       {reason: "who ends it in another way is not overruled", ended: now.Add(-runs.EndGrace), asked: tektonv1.PipelineRunSpecStatusStoppedRunFinally, want: v1alpha1.ReasonLimitExceeded},
 		"JustNow":     {reason: "Tekton may do so yet", ended: now.Add(-time.Second), later: runs.EndGrace - time.Second},
 		"CutOff":      {reason: "nothing said why", ended: now.Add(-runs.EndGrace), want: v1alpha1.ReasonLimitExceeded},
 		"Told":        {reason: "the step said why", ended: now.Add(-runs.EndGrace), words: `[{"key":"failure","value":"{\"reason\":\"BookNotFound\",\"message\":\"None\"}"}]`, want: v1alpha1.ReasonBookNotFound},
@@ -91,16 +96,34 @@ func TestObserveCutOff(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			run, task := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, &tektonv1.TaskRun{}
+			run.Spec.Status = c.asked
 			task.Status.Steps = []tektonv1.StepState{{Name: stepBuild}, {Name: "push"}}
 			task.Status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, FinishedAt: metav1.NewTime(c.ended), Message: c.words, Reason: c.killed}
-			o := observe(v1alpha1.PipelineJupyterBook, run, taskRuns{taskBook: task}, now)
+			o := observe(cmp.Or(c.pipeline, v1alpha1.PipelineJupyterBook), run, taskRuns{taskBook: task}, now)
 			got := ""
 			if o.failure != nil {
 				got = o.failure.reason
 			}
-			if ended := c.want != ""; got != c.want || o.finished != ended || o.cancel != ended || o.lookAgain != c.later {
+			if ended := c.want != ""; got != c.want || o.finished != ended || o.cancel != (ended && c.asked == "") || o.lookAgain != c.later {
 				t.Errorf("%s: %+v, failure %+v", c.reason, o, o.failure)
 			}
 		})
+	}
+}
+
+// A run that was cancelled because a step was cut off is told by that, also when the status was not written in time.
+func TestObserveCutOffAndCancelled(t *testing.T) {
+	run, task := &tektonv1.PipelineRun{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, &tektonv1.TaskRun{}
+	run.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "Cancelled"})
+	task.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "TaskRunCancelled"})
+	task.Status.Steps = []tektonv1.StepState{{Name: stepBuild}, {Name: "push"}}
+	task.Status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}
+	task.Status.Steps[1].Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "TaskRunCancelled"}
+	if o := observe(v1alpha1.PipelineJupyterBook, run, taskRuns{taskBook: task}, born); o.failure == nil || o.failure.reason != v1alpha1.ReasonLimitExceeded {
+		t.Errorf("failure %+v", o.failure)
+	}
+	task.Status.Steps[0].Terminated.Reason = "TaskRunCancelled"
+	if o := observe(v1alpha1.PipelineJupyterBook, run, taskRuns{taskBook: task}, born); o.failure == nil || o.failure.reason != v1alpha1.ReasonBuildCancelled {
+		t.Errorf("a user's cancellation is told as %+v", o.failure)
 	}
 }

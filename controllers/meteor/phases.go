@@ -23,11 +23,6 @@ import (
 	"github.com/meteor-zone/meteor-operator/controllers/internal/runs"
 )
 
-// awaitCluster waits until it is known what the cluster offers.
-func (r *Reconciler) awaitCluster(context.Context, *scope) error {
-	return runs.AwaitCluster(r.cluster.Unanswered())
-}
-
 // readConfig reads the admin's settings. As long as there is no CNBiConfig its defaults hold.
 func (r *Reconciler) readConfig(ctx context.Context, s *scope) error {
 	var err error
@@ -200,6 +195,9 @@ func (r *Reconciler) startRun(ctx context.Context, s *scope, p *part) error {
 	if state := s.config.ManagementState; state == v1alpha1.StateRemoved {
 		return outcome.Wait(v1alpha1.ReasonUnmanaged, fmt.Sprintf("No build starts while spec.managementState of CNBiConfig %q is %s", v1alpha1.CNBiConfigName, state), 0)
 	}
+	if err := runs.AwaitCluster(r.cluster.Unanswered(runs.Needs()...)); err != nil {
+		return err
+	}
 	if !r.cluster.HasTekton() {
 		return outcome.Wait(v1alpha1.ReasonTektonUnavailable, "Tekton Pipelines (tekton.dev/v1) is not installed in this cluster: ask an admin to install it; the build starts by itself then", 0)
 	}
@@ -361,7 +359,10 @@ func (r *Reconciler) removeUnwanted(ctx context.Context, s *scope) error {
 	}
 	served, err := r.served(ctx, s)
 	if err == nil && (served || s.obj.Status.Site != nil) {
-		err = r.removeSite(ctx, s)
+		// A Route that is not known of would stay.
+		if err = runs.AwaitCluster(r.cluster.Unanswered(capabilities.Route)); err == nil {
+			err = r.removeSite(ctx, s)
+		}
 	}
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (r *Reconciler) refresh(ctx context.Context, s *scope) error {
 	interval := intervalOf(s.obj.Spec.Refresh)
 	unsettled := func(p *part) bool { return p.runs() && !p.settled && !p.cannotStart(s) }
 	if interval == 0 || !slices.ContainsFunc(s.parts, (*part).refreshes) || slices.ContainsFunc(s.parts, unsettled) ||
-		s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() {
+		s.config.ManagementState == v1alpha1.StateRemoved || !r.cluster.HasTekton() || len(r.cluster.Unanswered(runs.Needs()...)) > 0 {
 		return nil
 	}
 	due := s.obj.CreationTimestamp.Add(interval)

@@ -32,7 +32,7 @@ import (
 // +kubebuilder:rbac:groups=meteor.zone,resources=meteors/status,verbs=patch
 // +kubebuilder:rbac:groups=meteor.zone,resources=customnbimages,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=tekton.dev,resources=pipelines,verbs=get
-// +kubebuilder:rbac:groups=tekton.dev,resources=pipelineruns,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=tekton.dev,resources=pipelineruns,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=tekton.dev,resources=taskruns,verbs=list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
@@ -162,11 +162,15 @@ func (r *Reconciler) watchOthers(ctx context.Context, mgr ctrl.Manager, c contro
 	return nil
 }
 
-// objectOfTask finds the Meteor of a TaskRun that has ended, by the label that Tekton hands down from the PipelineRun.
+// objectOfTask finds the Meteor of a TaskRun that has ended, or comes to no end by itself, by the label that Tekton hands
+// down from the PipelineRun.
 func objectOfTask(_ context.Context, obj client.Object) []reconcile.Request {
 	task, ok := obj.(*tektonv1.TaskRun)
 	name := obj.GetLabels()[v1alpha1.LabelMeteor]
-	if !ok || name == "" || !task.IsDone() {
+	if !ok || name == "" {
+		return nil
+	}
+	if _, stranded := runs.Stranded(task); !stranded && !task.IsDone() {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}

@@ -123,25 +123,22 @@ func (t *Tracker) HasRoutes() bool { return t.Has(Route) }
 // IsOpenShift tells whether security context constraints choose the user that a pod runs as.
 func (t *Tracker) IsOpenShift() bool { return t.Has(SecurityContextConstraints) }
 
-// Known tells whether it was ever answered if the cluster offers the kind. Until then Has says no: an API that another
-// server answers for, as ImageStreams are, may be there and not be reached.
+// Known tells whether it was ever answered if the cluster offers the kind, and every hook on it has run if it does. Until
+// then Has says no: an API that another server answers for, as ImageStreams are, may be there and not be reached.
 func (t *Tracker) Known(gvk schema.GroupVersionKind) bool {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.known[gvk.GroupVersion()]
 }
 
-// Unanswered are the group versions of which it was never answered whether the cluster offers them, in order.
-func (t *Tracker) Unanswered() []string {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+// Unanswered are the group versions of those of the kinds that are not Known.
+func (t *Tracker) Unanswered(kinds ...schema.GroupVersionKind) []string {
 	var names []string
-	for gvk := range t.present {
-		if name := gvk.GroupVersion().String(); !t.known[gvk.GroupVersion()] && !slices.Contains(names, name) {
+	for _, gvk := range kinds {
+		if name := gvk.GroupVersion().String(); !t.Known(gvk) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -207,12 +204,12 @@ func (t *Tracker) Look(ctx context.Context) {
 		if t.noteFailure(gv, err); err != nil {
 			continue
 		}
+		usable := true
 		for _, gvk := range kinds {
-			if t.settle(ctx, gvk, served[gvk.Kind]) {
-				changed = true
-			}
+			has, ok := t.settle(ctx, gvk, served[gvk.Kind])
+			changed, usable = changed || has, usable && ok
 		}
-		if t.markKnown(gv) {
+		if usable && t.markKnown(gv) {
 			changed = true
 		}
 	}
@@ -272,10 +269,10 @@ func (t *Tracker) noteFailure(gv schema.GroupVersion, err error) {
 	t.failing[gv] = err != nil
 }
 
-// settle brings one kind to the given state and tells whether that changed anything.
-func (t *Tracker) settle(ctx context.Context, gvk schema.GroupVersionKind, served bool) bool {
+// settle brings one kind to the given state, and tells whether that changed anything and whether it could be done.
+func (t *Tracker) settle(ctx context.Context, gvk schema.GroupVersionKind, served bool) (changed, ok bool) {
 	if !served {
-		return t.drop(ctx, gvk)
+		return t.drop(ctx, gvk), true
 	}
 	for _, h := range t.hooksFor(gvk) {
 		if h.active {
@@ -286,11 +283,11 @@ func (t *Tracker) settle(ctx context.Context, gvk schema.GroupVersionKind, serve
 				t.log.Error(err, "Cannot use an API yet", "kind", gvk.String())
 			}
 			h.failing = true
-			return false
+			return false, false
 		}
 		h.active, h.failing = true, false
 	}
-	return t.mark(gvk, true)
+	return t.mark(gvk, true), true
 }
 
 func (t *Tracker) drop(ctx context.Context, gvk schema.GroupVersionKind) bool {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -148,4 +151,44 @@ func TestThereFromTheStart(t *testing.T) {
 func create(t *testing.T, obj client.Object) {
 	t.Helper()
 	testenv.Eventually(t, "the object is made", func() error { return env.Client.Create(t.Context(), obj) })
+}
+
+// TestKnown is an API that is there and cannot be used at first: until it can, nothing is known of it.
+func TestKnown(t *testing.T) {
+	env.InstallTekton(t)
+	t.Cleanup(func() { env.RemoveTekton(t) })
+	hc, err := rest.HTTPClientFor(env.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracker, err := capabilities.New(env.Config, hc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usable := false
+	appeared := func(context.Context) error {
+		if !usable {
+			return errors.New("the list is refused")
+		}
+		return nil
+	}
+	if err := tracker.When(t.Context(), capabilities.TaskRun, appeared, func(context.Context) {}); err != nil {
+		t.Fatal(err)
+	}
+	kinds := []schema.GroupVersionKind{capabilities.PipelineRun, capabilities.TaskRun, capabilities.ImageStream}
+	check := func(when string, want ...string) {
+		t.Helper()
+		if got := tracker.Unanswered(kinds...); !slices.Equal(got, want) {
+			t.Errorf("%s: want %q, got %q", when, want, got)
+		}
+	}
+	check("before the first look", "tekton.dev/v1", "image.openshift.io/v1")
+	tracker.Look(t.Context())
+	check("while it cannot be used", "tekton.dev/v1")
+	usable = true
+	tracker.Look(t.Context())
+	check("when it can")
+	if !tracker.Has(capabilities.TaskRun) || tracker.Has(capabilities.ImageStream) {
+		t.Error("what is there is not as it is")
+	}
 }

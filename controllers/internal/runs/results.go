@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"knative.dev/pkg/apis"
 )
 
 var commitPattern = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
@@ -59,26 +60,33 @@ func FailedStep(task *tektonv1.TaskRun) tektonv1.StepState {
 }
 
 func failedStep(task *tektonv1.TaskRun) int {
+	// continued is what Tekton says of a step that may fail, in a package that is not part of its API.
+	const continued = "Continued"
 	return slices.IndexFunc(task.Status.Steps, func(step tektonv1.StepState) bool {
-		return step.Terminated != nil && step.Terminated.ExitCode != 0
+		return step.Terminated != nil && step.Terminated.ExitCode != 0 && step.TerminationReason != continued
 	})
 }
 
 // EndGrace is how long Tekton may take to end the steps behind one that failed.
 const EndGrace = 15 * time.Second
 
-// Stranded is a step that has ended badly without letting the next one know, which then waits for ever: Tekton's own
-// program shares the pod's processes and memory with the step, and dies when there are none left. Within EndGrace of the
-// step's end it may only look so.
+// Stranded is a step that has ended badly without letting the next one know, which then waits for ever, or waited until
+// somebody cancelled it: Tekton's own program shares the pod's processes and memory with the step, and dies when there
+// are none left. Within EndGrace of the step's end it may only look so.
 func Stranded(task *tektonv1.TaskRun) (tektonv1.StepState, bool) {
-	if task == nil || task.IsDone() {
+	if task == nil || task.Status.GetCondition(apis.ConditionSucceeded).GetReason() == tektonv1.TaskRunReasonToBeRetried.String() {
 		return tektonv1.StepState{}, false
 	}
 	i, steps := failedStep(task), task.Status.Steps
-	if i < 0 || i+1 == len(steps) || steps[i+1].Terminated != nil {
+	if i < 0 || i+1 == len(steps) || cancelled(steps[i]) {
 		return tektonv1.StepState{}, false
 	}
-	return steps[i], true
+	next := steps[i+1]
+	return steps[i], cancelled(next) || next.Terminated == nil && !task.IsDone()
+}
+
+func cancelled(step tektonv1.StepState) bool {
+	return step.Terminated != nil && step.Terminated.Reason == tektonv1.TaskRunReasonCancelled.String()
 }
 
 // CutOffMessage tells of a stranded step that could not say itself why it ended.

@@ -61,26 +61,39 @@ func TestFailedStep(t *testing.T) {
 }
 
 func TestStranded(t *testing.T) {
+	const running = "Running"
 	good, bad, waits := step("good", 0, ""), step("bad", 2, ""), tektonv1.StepState{Name: "waits"}
+	mayFail, ended := bad, step("ended", 1, "")
+	mayFail.TerminationReason = "Continued"
+	ended.Terminated.Reason = tektonv1.TaskRunReasonCancelled.String()
 	cases := map[string]struct {
 		reason string
 		status corev1.ConditionStatus
+		told   string
 		steps  []tektonv1.StepState
 		want   string
 	}{
-		"CutOff":  {reason: "the next step waits for ever", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, bad, waits}, want: "bad"},
-		"Running": {reason: "nothing has failed", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, waits}},
-		"Told":    {reason: "the next step knows", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{bad, step("skipped", 1, ""), waits}},
-		"Last":    {reason: "nobody waits for the last step", status: corev1.ConditionUnknown, steps: []tektonv1.StepState{good, bad}},
-		"Ended":   {reason: "Tekton knows", status: corev1.ConditionFalse, steps: []tektonv1.StepState{bad, waits}},
+		"CutOff":      {reason: "the next step waits for ever", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{good, bad, waits}, want: "bad"},
+		"Running":     {reason: "nothing has failed", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{good, waits}},
+		"Told":        {reason: "the next step knows", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{bad, step("skipped", 1, ""), waits}},
+		"Last":        {reason: "nobody waits for the last step", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{good, bad}},
+		"MayFail":     {reason: "the next step runs all the same", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{mayFail, waits}},
+		"Retried":     {reason: "these are the steps of the last try", status: corev1.ConditionUnknown, told: "ToBeRetried", steps: []tektonv1.StepState{bad, waits}},
+		"Ended":       {reason: "Tekton knows", status: corev1.ConditionFalse, told: "Failed", steps: []tektonv1.StepState{bad, waits}},
+		"CutOffEnded": {reason: "it was why the run was cancelled", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, bad, ended}, want: "bad"},
+		"Cancelled":   {reason: "it was ended like those behind it", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, ended, ended}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			task := &tektonv1.TaskRun{}
 			task.Status.Steps = tc.steps
-			task.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: tc.status})
-			if got, ok := Stranded(task); got.Name != tc.want || ok != (tc.want != "") {
-				t.Errorf("%s: want %q, got %q, %t", tc.reason, tc.want, got.Name, ok)
+			task.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: tc.status, Reason: tc.told})
+			got := ""
+			if step, ok := Stranded(task); ok {
+				got = step.Name
+			}
+			if got != tc.want {
+				t.Errorf("%s: want %q, got %q", tc.reason, tc.want, got)
 			}
 		})
 	}

@@ -5,21 +5,28 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/meteor-zone/meteor-operator/apis/v1alpha1"
+	"github.com/meteor-zone/meteor-operator/controllers/internal/capabilities"
 	"github.com/meteor-zone/meteor-operator/controllers/internal/outcome"
 )
 
 // internalRegistry is the repository in OpenShift's internal registry that an object's images go to.
 const internalRegistry = "image-registry.openshift-image-registry.svc:5000/{namespace}/{name}"
 
-// AwaitCluster waits until it is known what the cluster offers: what another server answers for, as on OpenShift, is not
-// reached for a while after a node's start, and what is begun without it comes out wrong there.
+// AwaitCluster waits until it is known whether the cluster offers what builds depend on: what another server answers for,
+// as on OpenShift, is not reached for a while after a node's start, and a build that is begun without it comes out wrong.
 func AwaitCluster(unanswered []string) error {
 	if len(unanswered) == 0 {
 		return nil
 	}
-	return outcome.Wait(v1alpha1.ReasonProgressingWithRetry, fmt.Sprintf("The cluster does not answer for %s yet, and nothing begins before it is known what there is: kubectl get apiservices tells what is wrong", strings.Join(unanswered, ", ")), 0)
+	return outcome.Wait(v1alpha1.ReasonProgressingWithRetry, fmt.Sprintf("It cannot be told yet whether the cluster offers %s, which has to be known first: kubectl get apiservices tells which API server does not answer", strings.Join(unanswered, ", ")), 0)
+}
+
+// Needs are the kinds on which it depends what a build is, and where its image goes.
+func Needs() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{capabilities.PipelineRun, capabilities.ImageStream, capabilities.SecurityContextConstraints}
 }
 
 // Target is the repository that images of the given name go to, and whether they are pushed with the token of

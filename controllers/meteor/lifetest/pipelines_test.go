@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -270,8 +273,14 @@ func TestCutOff(t *testing.T) {
 	var status tektonv1.TaskRunStatus
 	status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionUnknown, Reason: "Running", Message: "Any"})
 	status.Steps = []tektonv1.StepState{{Name: "build"}, {Name: "push"}}
-	status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, StartedAt: metav1.NewTime(w.clock.Now().Add(-time.Hour)), FinishedAt: metav1.NewTime(w.clock.Now().Add(-time.Minute))}
-	w.task(run, "book", status)
+	task := w.task(run, "book", status)
+	w.settle()
+
+	// Nothing happens to the run, and what happens to the task is no end.
+	task.Status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, StartedAt: metav1.NewTime(w.clock.Now().Add(-time.Hour)), FinishedAt: metav1.NewTime(w.clock.Now().Add(-10 * time.Second))}
+	if err := env.Client.Status().Update(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
 	w.is("m", "told", pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded), phaseIs(v1alpha1.MeteorFailed))
 	w.get(run.Name, run)
 	if run.Spec.Status != tektonv1.PipelineRunSpecStatusCancelled {
@@ -280,6 +289,65 @@ func TestCutOff(t *testing.T) {
 	w.endRun(run, apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "Cancelled", Message: "Any"}, nil)
 	w.settle()
 	w.is("m", "told still", pipelineIs(book, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded))
+}
+
+// A manager that cannot know whether there are Routes leaves a site as it is told, and begins nothing.
+func TestUnansweredAPI(t *testing.T) {
+	w := newWorld(t, true)
+	w.configure(func(c *v1alpha1.CNBiConfig) {
+		c.Spec.Meteor.Ingress = &v1alpha1.MeteorIngress{Host: "apps.example.org"}
+	})
+	crd := routes()
+	if err := env.Client.Create(t.Context(), crd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = env.Client.Delete(context.Background(), crd) })
+	w.start()
+	w.meteor("demo", only(book))
+	w.builds(w.run(book), commit, 1)
+	w.admit("meteor-demo", "True", "")
+	w.deploys("meteor-demo")
+	w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded))
+	w.settle()
+	w.stop()
+	told := w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded)).ResourceVersion
+
+	var answers atomic.Bool
+	w.stop = env.StartManagerThrough(t, func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if !answers.Load() && (req.URL.Path == "/apis/route.openshift.io/v1" || req.URL.Path == "/apis/security.openshift.io/v1") {
+				return nil, errors.New("no route to host")
+			}
+			return next.RoundTrip(req)
+		})
+	}, nil, w.setup)
+	w.meteor("new", func(m *v1alpha1.Meteor) {
+		m.Spec.Pipelines, m.Spec.TTL = []string{book}, ptr.To[int64](5000)
+	})
+	w.is("new", "waiting", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonProgressingWithRetry), func(m *v1alpha1.Meteor) error {
+		if c := meta.FindStatusCondition(m.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "security.openshift.io/v1") || m.Status.ExpirationTimestamp == nil {
+			return fmt.Errorf("%+v", m.Status)
+		}
+		return nil
+	})
+	if n := len(w.runs(book)); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+	ingress := &networkingv1.Ingress{}
+	if err := env.Client.Get(t.Context(), w.key("meteor-demo"), ingress); !apierrors.IsNotFound(err) {
+		t.Errorf("the Route was taken for absent: %v", err)
+	}
+
+	answers.Store(true)
+	testenv.Eventually(t, "the other is built", func() error {
+		if n := len(w.runs(book)); n != 2 {
+			return fmt.Errorf("%d runs", n)
+		}
+		return nil
+	})
+	if now := w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded)).ResourceVersion; now != told {
+		t.Error("the site was told otherwise meanwhile")
+	}
 }
 
 func TestForeignPipelines(t *testing.T) {
@@ -519,6 +587,26 @@ func routes() *apiextensionsv1.CustomResourceDefinition {
 	}
 }
 
+// admit plays a router.
+func (w *world) admit(name, status, message string) {
+	w.t.Helper()
+	testenv.Eventually(w.t, "the Route is played", func() error {
+		route := &unstructured.Unstructured{}
+		route.SetAPIVersion("route.openshift.io/v1")
+		route.SetKind("Route")
+		if err := env.Client.Get(w.t.Context(), w.key(name), route); err != nil {
+			return err
+		}
+		if to, _, _ := unstructured.NestedString(route.Object, "spec", "to", "name"); to != name {
+			return fmt.Errorf("it leads to %q", to)
+		}
+		route.Object["status"] = map[string]any{"ingress": []any{map[string]any{
+			"host": name + ".apps.example", "conditions": []any{map[string]any{"type": "Admitted", "status": status, "message": message}},
+		}}}
+		return env.Client.Status().Update(w.t.Context(), route)
+	})
+}
+
 // Where there are Routes, a site has one, and its URL once a router has admitted it. Routes can come later.
 func TestRoute(t *testing.T) {
 	w := newWorld(t, true)
@@ -538,27 +626,9 @@ func TestRoute(t *testing.T) {
 	t.Cleanup(func() { _ = env.Client.Delete(context.Background(), crd) })
 	w.gone("meteor-demo", &networkingv1.Ingress{})
 	w.is("demo", "waiting for a router", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonServing))
-	admit := func(status, message string) {
-		t.Helper()
-		testenv.Eventually(t, "the Route is played", func() error {
-			route := &unstructured.Unstructured{}
-			route.SetAPIVersion("route.openshift.io/v1")
-			route.SetKind("Route")
-			if err := env.Client.Get(t.Context(), w.key("meteor-demo"), route); err != nil {
-				return err
-			}
-			if to, _, _ := unstructured.NestedString(route.Object, "spec", "to", "name"); to != "meteor-demo" {
-				return fmt.Errorf("it leads to %q", to)
-			}
-			route.Object["status"] = map[string]any{"ingress": []any{map[string]any{
-				"host": "meteor-demo.apps.example", "conditions": []any{map[string]any{"type": "Admitted", "status": status, "message": message}},
-			}}}
-			return env.Client.Status().Update(t.Context(), route)
-		})
-	}
-	admit("False", "host is taken")
+	w.admit("meteor-demo", "False", "host is taken")
 	w.is("demo", "refused", pipelineIs(book, metav1.ConditionUnknown, v1alpha1.ReasonSiteUnavailable))
-	admit("True", "")
+	w.admit("meteor-demo", "True", "")
 	w.is("demo", "reached from outside", phaseIs(v1alpha1.MeteorSucceeded), func(m *v1alpha1.Meteor) error {
 		if got := pipelineOf(m, book).URL; got != "https://meteor-demo.apps.example" {
 			return errors.New(got)

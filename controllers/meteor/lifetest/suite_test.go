@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -70,16 +71,24 @@ func (w *world) clean() {
 // start starts a manager, which the end of the test stops.
 func (w *world) start() {
 	w.t.Helper()
-	w.requests, w.stop = env.StartManager(w.t, nil, func(ctx context.Context, mgr ctrl.Manager) error {
-		return controllers.SetupAll(ctx, mgr, controllers.Options{
-			OperatorImage: registry + "/meteor-operator:1",
-			BookImage:     registry + "/book:1",
-			Clock:         w.clock,
-			Registerer:    prometheus.NewRegistry(),
-			LookEvery:     200 * time.Millisecond,
-		})
+	w.requests, w.stop = env.StartManager(w.t, nil, w.setup)
+}
+
+// setup adds all controllers to a manager.
+func (w *world) setup(ctx context.Context, mgr ctrl.Manager) error {
+	return controllers.SetupAll(ctx, mgr, controllers.Options{
+		OperatorImage: registry + "/meteor-operator:1",
+		BookImage:     registry + "/book:1",
+		Clock:         w.clock,
+		Registerer:    prometheus.NewRegistry(),
+		LookEvery:     200 * time.Millisecond,
 	})
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func (w *world) configure(fn func(*v1alpha1.CNBiConfig)) {
 	w.t.Helper()
@@ -261,7 +270,7 @@ func (w *world) end(run *tektonv1.PipelineRun, task string, steps ...step) {
 }
 
 // task plays a run's task that is as it is told to be.
-func (w *world) task(run *tektonv1.PipelineRun, name string, status tektonv1.TaskRunStatus) {
+func (w *world) task(run *tektonv1.PipelineRun, name string, status tektonv1.TaskRunStatus) *tektonv1.TaskRun {
 	w.t.Helper()
 	t := &tektonv1.TaskRun{ObjectMeta: metav1.ObjectMeta{
 		Namespace: w.namespace, Name: run.Name + "-" + name, Labels: run.Labels,
@@ -276,6 +285,7 @@ func (w *world) task(run *tektonv1.PipelineRun, name string, status tektonv1.Tas
 	if err := errors.Join(env.Client.Status().Update(w.t.Context(), t), env.Client.Status().Update(w.t.Context(), run)); err != nil {
 		w.t.Fatal(err)
 	}
+	return t
 }
 
 // endRun plays the end of a run.
