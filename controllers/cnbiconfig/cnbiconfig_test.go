@@ -38,7 +38,7 @@ func TestOnDemand(t *testing.T) {
 	if err := empty(used)(); err != nil {
 		t.Error(err)
 	}
-	requests.Reset()
+	isQuiet(t, requests)
 	newImage(t, used)
 	testenv.Eventually(t, "the namespace is installed", installed(used))
 	c := configIs(t, "it is counted", counted(1, 0, 0))
@@ -113,7 +113,7 @@ func TestTektonComesAndGoes(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		requests.Reset()
+		isQuiet(t, requests)
 		testenv.Steady(t, "nothing is written meanwhile", quiet, nothingWritten(requests))
 		env.InstallTekton(t)
 		testenv.Eventually(t, "it goes on by itself", installed(ns))
@@ -221,7 +221,7 @@ func TestRemoved(t *testing.T) {
 	if err := condition(v1alpha1.ConditionNamespacesReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)(c); err != nil {
 		t.Error(err)
 	}
-	requests.Reset()
+	isQuiet(t, requests)
 	testenv.Steady(t, "and it stays so", quiet, nothingWritten(requests))
 	editConfig(t, func(c *v1alpha1.CNBiConfig) { c.Spec.ManagementState = v1alpha1.StateManaged })
 	testenv.Eventually(t, "it comes back when asked for", installed(ns))
@@ -237,7 +237,7 @@ func TestTerminatingNamespaceIsLeftAlone(t *testing.T) {
 	create(t, fixture.Config().Obj())
 	requests, _ := startManager(t)
 	configIs(t, "it does not count", counted(0, 0, 0))
-	requests.Reset()
+	isQuiet(t, requests)
 	testenv.Steady(t, "nothing is written", quiet, nothingWritten(requests))
 	if err := empty(ns)(); err != nil {
 		t.Error(err)

@@ -200,11 +200,11 @@ func configIs(t *testing.T, what string, check func(*v1alpha1.CNBiConfig) error)
 	return c
 }
 
-// condition checks a condition's status and reason.
+// condition checks a condition's status and reason, of the present generation.
 func condition(kind string, status metav1.ConditionStatus, reason string) func(*v1alpha1.CNBiConfig) error {
 	return func(c *v1alpha1.CNBiConfig) error {
 		got := meta.FindStatusCondition(c.Status.Conditions, kind)
-		if got == nil || got.Status != status || got.Reason != reason {
+		if got == nil || got.Status != status || got.Reason != reason || got.ObservedGeneration != c.Generation {
 			return fmt.Errorf("%s is not %s for reason %s", kind, status, reason)
 		}
 		return nil

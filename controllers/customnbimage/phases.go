@@ -45,10 +45,23 @@ func (r *Reconciler) identifyBuild(_ context.Context, s *scope) error {
 	return nil
 }
 
+// underWay tells whether the status tells of a run of the build that has not ended.
+func (s *scope) underWay() bool {
+	record := newestRecord(s.obj)
+	return record != nil && record.ID == s.build.id && record.Result == ""
+}
+
 // observeRun looks at the run of the newest attempt. An attempt that the platform failed makes room for the next one
 // when its time has come.
 func (r *Reconciler) observeRun(ctx context.Context, s *scope) error {
-	if s.settled || !r.cluster.HasTekton() {
+	if s.settled {
+		return nil
+	}
+	if wait := runs.AwaitCluster(r.cluster.Unanswered(capabilities.PipelineRun)); wait != nil && s.underWay() {
+		s.quiet = true
+		return wait
+	}
+	if !r.cluster.HasTekton() {
 		return nil
 	}
 	for {
@@ -112,7 +125,8 @@ func (r *Reconciler) untilRetry(s *scope) time.Duration {
 // what was asked for before gets a build, not the end of the one that was broken off. A run that looked at the source
 // goes in the next pass: what it has led to is in the status by then.
 func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
-	if !r.cluster.HasTekton() {
+	// While refreshes are held back it cannot be told which of their runs is overtaken.
+	if !r.cluster.HasTekton() || s.settled && len(r.cluster.Unanswered(runs.Needs()...)) > 0 {
 		return nil
 	}
 	all, err := runs.Of(ctx, r.client, indexRunsByOwner, s.obj)
@@ -261,7 +275,9 @@ func recordResult(_ context.Context, s *scope) error {
 // ensureStream shows the object's state as an ImageStream: hidden at first, offered when an image has passed.
 func (r *Reconciler) ensureStream(ctx context.Context, s *scope) error {
 	if err := runs.AwaitCluster(r.cluster.Unanswered(capabilities.ImageStream)); err != nil && s.wantsStream() {
-		s.unpublished = err
+		if s.unanswered = true; s.obj.Status.Image != s.before.Status.Image {
+			s.unpublished = err
+		}
 		return nil
 	}
 	if !s.streams {

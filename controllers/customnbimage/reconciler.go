@@ -85,6 +85,8 @@ type scope struct {
 	quiet bool
 	// streams is true where images are offered by ImageStreams.
 	streams bool
+	// unanswered is true while it is not known whether there are ImageStreams to offer images by.
+	unanswered bool
 	// unpublished is why an image that has passed is not offered where it should be, as the outcome that this makes.
 	unpublished error
 	// nextPrune is how long it takes until the next run is too old to be kept, zero when none will be.

@@ -326,6 +326,8 @@ func setValidated(s *scope, set conditions.Set) {
 func setPublished(s *scope, set conditions.Set) {
 	kind, st := v1alpha1.ConditionImagePublished, &s.obj.Status
 	switch {
+	case s.unanswered && s.unpublished == nil && meta.FindStatusCondition(s.obj.Status.Conditions, kind) != nil:
+		// What is told stands.
 	case s.unpublished != nil:
 		st.ImageStreamTag = ""
 		set.False(kind, reasonOf(s.unpublished), s.unpublished.Error())

@@ -37,7 +37,11 @@ func (r *Reconciler) reconcileBook(ctx context.Context, s *scope, p *part) error
 		serveErr = nil
 	}
 	if stall, failed := outcome.AsStall(err); failed {
-		err = outcome.Stall(stall.Reason, keptSite{stall.Err, serveErr})
+		kept := keptSite{cause: stall.Err}
+		if unserved, ok := outcome.AsStall(serveErr); ok {
+			kept.unserved = unserved
+		}
+		err = outcome.Stall(stall.Reason, kept)
 	}
 	return errors.Join(err, serveErr)
 }

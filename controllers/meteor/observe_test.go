@@ -118,7 +118,7 @@ func TestObserveCutOffAndCancelled(t *testing.T) {
 	task.Status.SetCondition(&apis.Condition{Type: apis.ConditionSucceeded, Status: corev1.ConditionFalse, Reason: "TaskRunCancelled"})
 	task.Status.Steps = []tektonv1.StepState{{Name: stepBuild}, {Name: "push"}}
 	task.Status.Steps[0].Terminated = &corev1.ContainerStateTerminated{ExitCode: 2, Reason: "Error"}
-	task.Status.Steps[1].Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "TaskRunCancelled"}
+	task.Status.Steps[1].Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "TaskRunCancelled", FinishedAt: metav1.NewTime(time.Time{}.Add(runs.EndGrace))}
 	if o := observe(v1alpha1.PipelineJupyterBook, run, taskRuns{taskBook: task}, born); o.failure == nil || o.failure.reason != v1alpha1.ReasonLimitExceeded {
 		t.Errorf("failure %+v", o.failure)
 	}

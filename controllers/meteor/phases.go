@@ -121,6 +121,9 @@ func settledOutcome(s *scope, p *part) error {
 // observeRun looks at the run of the newest attempt. An attempt that the platform failed makes room for the next one
 // when its time has come.
 func (r *Reconciler) observeRun(ctx context.Context, s *scope, p *part) error {
+	if len(r.cluster.Unanswered(capabilities.PipelineRun)) > 0 {
+		return p.toldWait(s)
+	}
 	if !r.cluster.HasTekton() {
 		return nil
 	}
@@ -140,6 +143,15 @@ func (r *Reconciler) observeRun(ctx context.Context, s *scope, p *part) error {
 		}
 		p.build.attempt++
 	}
+}
+
+// toldWait waits as the status says, if it says so.
+func (p *part) toldWait(s *scope) error {
+	c := meta.FindStatusCondition(s.obj.Status.Conditions, v1alpha1.ConditionPipelinePrefix+p.name)
+	if c == nil || c.Status != metav1.ConditionUnknown {
+		return nil
+	}
+	return outcome.Wait(c.Reason, c.Message, 0)
 }
 
 func (r *Reconciler) untilRetry(p *part) time.Duration {
@@ -315,7 +327,8 @@ func (r *Reconciler) checkSecrets(ctx context.Context, s *scope, o order) error 
 
 // removeOvertaken ends the builds that an edit has overtaken, and a look at the repository that is over.
 func (r *Reconciler) removeOvertaken(ctx context.Context, s *scope) error {
-	if !r.cluster.HasTekton() {
+	// While refreshes are held back it cannot be told which of their runs is overtaken.
+	if !r.cluster.HasTekton() || len(r.cluster.Unanswered(runs.Needs()...)) > 0 {
 		return nil
 	}
 	all, err := runs.Of(ctx, r.client, indexRunsByMeteor, s.obj)

@@ -109,7 +109,7 @@ func setParts(s *scope, set conditions.Set, all []standing) {
 
 // shownReady tells apart what the build made and cannot be used now: a site that does not answer.
 func (p *part) shownReady(now standing) string {
-	if (p.settled || p.ended) && p.ready == string(metav1.ConditionTrue) && now.status != metav1.ConditionTrue {
+	if (p.settled || p.ended || !p.runs()) && p.ready == string(metav1.ConditionTrue) && now.status != metav1.ConditionTrue {
 		return string(metav1.ConditionUnknown)
 	}
 	return p.ready

@@ -398,6 +398,14 @@ func TestUnansweredAPI(t *testing.T) {
 	w.pass(w.run("notebook"))
 	w.is("notebook", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	w.streamIs("notebook", "offered", offers)
+	w.create(fixture.Import(w.namespace, "again", source).Obj())
+	w.pass(w.run("again"))
+	w.is("again", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
+	w.edit("again", func(o *v1alpha1.CustomNBImage) {
+		metav1.SetMetaDataAnnotation(&o.ObjectMeta, v1alpha1.AnnotationRebuild, "1")
+	})
+	rebuild := w.run("again")
+	w.is("again", "built again", phaseIs(v1alpha1.PhaseBuilding, v1alpha1.ReasonImporting))
 	m.settle(t)
 	m.stop()
 	told := w.read("notebook").ResourceVersion
@@ -405,14 +413,13 @@ func TestUnansweredAPI(t *testing.T) {
 	tr := &traffic{}
 	refuse := func(request string) bool { return request == "discover image.openshift.io/v1" }
 	tr.refuse.Store(&refuse)
-	m = w.startOn(tr)
+	w.startOn(tr)
 	w.create(fixture.Import(w.namespace, "new", source).Obj())
 	obj := w.is("new", "waiting", phaseIs(v1alpha1.PhasePending, v1alpha1.ReasonProgressingWithRetry))
 	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); !strings.Contains(c.Message, "image.openshift.io/v1") {
 		t.Errorf("the message is %q", c.Message)
 	}
-	m.settle(t)
-	m.wants(t, "nothing is taken for absent", map[string]int{})
+	w.stays("again", "offered while it is built", conditionIs(v1alpha1.ConditionImagePublished, v1alpha1.ReasonSucceeded))
 	if n := len(w.runs("new")); n != 0 {
 		t.Errorf("%d runs", n)
 	}
@@ -421,7 +428,9 @@ func TestUnansweredAPI(t *testing.T) {
 	w.pass(w.run("new"))
 	w.is("new", "ready", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	w.streamIs("new", "offered", offers)
+	w.pass(rebuild)
+	w.is("again", "ready once more", phaseIs(v1alpha1.PhaseReady, v1alpha1.ReasonSucceeded))
 	if now := w.read("notebook").ResourceVersion; now != told {
-		t.Error("the other object was written")
+		t.Error("what had ended was written")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -165,6 +166,17 @@ func TestKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(env.Config, hc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, "discovery tells of TaskRuns", func() error {
+		list, err := d.ServerResourcesForGroupVersion(capabilities.TaskRun.GroupVersion().String())
+		if err != nil || !slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Kind == capabilities.TaskRun.Kind }) {
+			return fmt.Errorf("not yet: %w", err)
+		}
+		return nil
+	})
 	usable := false
 	appeared := func(context.Context) error {
 		if !usable {

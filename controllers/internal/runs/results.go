@@ -81,8 +81,11 @@ func Stranded(task *tektonv1.TaskRun) (tektonv1.StepState, bool) {
 	if i < 0 || i+1 == len(steps) || cancelled(steps[i]) {
 		return tektonv1.StepState{}, false
 	}
-	next := steps[i+1]
-	return steps[i], cancelled(next) || next.Terminated == nil && !task.IsDone()
+	step, next := steps[i], steps[i+1]
+	if cancelled(next) {
+		return step, next.Terminated.FinishedAt.Sub(step.Terminated.FinishedAt.Time) >= EndGrace
+	}
+	return step, next.Terminated == nil && !task.IsDone()
 }
 
 func cancelled(step tektonv1.StepState) bool {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	tektonv1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/apis"
 )
 
@@ -66,6 +67,8 @@ func TestStranded(t *testing.T) {
 	mayFail, ended := bad, step("ended", 1, "")
 	mayFail.TerminationReason = "Continued"
 	ended.Terminated.Reason = tektonv1.TaskRunReasonCancelled.String()
+	endedLater := step("ended", 1, "")
+	endedLater.Terminated.Reason, endedLater.Terminated.FinishedAt = ended.Terminated.Reason, metav1.NewTime(bad.Terminated.FinishedAt.Add(EndGrace))
 	cases := map[string]struct {
 		reason string
 		status corev1.ConditionStatus
@@ -80,7 +83,8 @@ func TestStranded(t *testing.T) {
 		"MayFail":     {reason: "the next step runs all the same", status: corev1.ConditionUnknown, told: running, steps: []tektonv1.StepState{mayFail, waits}},
 		"Retried":     {reason: "these are the steps of the last try", status: corev1.ConditionUnknown, told: "ToBeRetried", steps: []tektonv1.StepState{bad, waits}},
 		"Ended":       {reason: "Tekton knows", status: corev1.ConditionFalse, told: "Failed", steps: []tektonv1.StepState{bad, waits}},
-		"CutOffEnded": {reason: "it was why the run was cancelled", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, bad, ended}, want: "bad"},
+		"CutOffEnded": {reason: "it was why the run was cancelled", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, bad, endedLater}, want: "bad"},
+		"AtOnce":      {reason: "it was cancelled before Tekton could tell the next step", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, bad, ended}},
 		"Cancelled":   {reason: "it was ended like those behind it", status: corev1.ConditionFalse, told: "TaskRunCancelled", steps: []tektonv1.StepState{good, ended, ended}},
 	}
 	for name, tc := range cases {

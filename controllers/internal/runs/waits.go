@@ -21,7 +21,7 @@ func AwaitCluster(unanswered []string) error {
 	if len(unanswered) == 0 {
 		return nil
 	}
-	return outcome.Wait(v1alpha1.ReasonProgressingWithRetry, fmt.Sprintf("It cannot be told yet whether the cluster offers %s, which has to be known first: kubectl get apiservices tells which API server does not answer", strings.Join(unanswered, ", ")), 0)
+	return outcome.Wait(v1alpha1.ReasonProgressingWithRetry, fmt.Sprintf("It cannot be told yet whether the cluster offers %s, which has to be known first: kubectl get apiservices tells which API server does not answer, and the operator's log what else is wrong", strings.Join(unanswered, ", ")), 0)
 }
 
 // Needs are the kinds on which it depends what a build is, and where its image goes.

@@ -308,7 +308,6 @@ func TestUnansweredAPI(t *testing.T) {
 	w.admit("meteor-demo", "True", "")
 	w.deploys("meteor-demo")
 	w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded))
-	w.settle()
 	w.stop()
 	told := w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded)).ResourceVersion
 
@@ -333,10 +332,17 @@ func TestUnansweredAPI(t *testing.T) {
 	if n := len(w.runs(book)); n != 1 {
 		t.Errorf("%d runs", n)
 	}
-	ingress := &networkingv1.Ingress{}
-	if err := env.Client.Get(t.Context(), w.key("meteor-demo"), ingress); !apierrors.IsNotFound(err) {
-		t.Errorf("the Route was taken for absent: %v", err)
+	stands := func() error {
+		if err := env.Client.Get(t.Context(), w.key("meteor-demo"), &networkingv1.Ingress{}); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("the Route was taken for absent: %w", err)
+		}
+		demo := &v1alpha1.Meteor{}
+		if w.get("demo", demo); demo.ResourceVersion != told {
+			return errors.New("the site is told otherwise")
+		}
+		return nil
 	}
+	testenv.Steady(t, "the site stands", 2*time.Second, stands)
 
 	answers.Store(true)
 	testenv.Eventually(t, "the other is built", func() error {
@@ -345,9 +351,7 @@ func TestUnansweredAPI(t *testing.T) {
 		}
 		return nil
 	})
-	if now := w.is("demo", "ready", phaseIs(v1alpha1.MeteorSucceeded)).ResourceVersion; now != told {
-		t.Error("the site was told otherwise meanwhile")
-	}
+	testenv.Steady(t, "the site stands", time.Second, stands)
 }
 
 func TestForeignPipelines(t *testing.T) {
